@@ -1,0 +1,36 @@
+"""A broker's address to everything the flows ask of it: leases, hints, presence."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from nasfarm.broker import connection
+from nasfarm.broker.hints import Hints
+from nasfarm.broker.leases import Leases
+from nasfarm.broker.presence import Presence
+
+
+class Broker:
+    """Redis or Valkey, whoever runs it. Connects when first used. Raises BrokerError."""
+
+    def __init__(self, url: str, lease_s: float) -> None:
+        self.url = url
+        self.lease_s = lease_s
+
+    def check(self) -> None:
+        """Return if the broker answers within seconds."""
+        connection.check(self.url)
+
+    @cached_property
+    def leases(self) -> Leases:
+        return Leases(connection.connect(self.url), self.lease_s)
+
+    @cached_property
+    def presence(self) -> Presence:
+        return Presence(connection.connect(self.url))
+
+    @cached_property
+    def hints(self) -> Hints:
+        from nasfarm.broker.celery_app import create_celery  # Celery takes 0.2 s to import
+
+        return Hints(create_celery(self.url), connection.connect(self.url))

@@ -1,0 +1,69 @@
+"""Hints into the queues, and which hints are waiting there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from typing import TYPE_CHECKING
+
+import redis
+
+from nasfarm.broker.connection import broker_errors
+from nasfarm.core.leases import Hint
+from nasfarm.errors import BrokerError
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+CHUNK_TASK = "farm.chunk"
+"""Name of the task that runs one chunk (or, as chunk −1, the reduce step)."""
+
+class Hints:
+    """The queues. Losing or doubling a hint is harmless. Raises BrokerError."""
+
+    def __init__(self, app: Celery, client: redis.Redis) -> None:
+        self._app = app
+        self._client = client
+
+    def send(self, hints: Iterable[Hint]) -> int:
+        """Put hints into their queues; returns how many."""
+        from kombu.exceptions import OperationalError
+
+        count = 0
+        try:
+            with self._app.producer_or_acquire() as producer:
+                for hint in hints:
+                    self._app.send_task(
+                        CHUNK_TASK,
+                        args=[hint.job_id, hint.chunk],
+                        queue=hint.queue,
+                        task_id=task_id(hint),
+                        producer=producer,
+                        retry=True,
+                        retry_policy={"max_retries": 3, "interval_start": 0.1},
+                    )
+                    count += 1
+        except (OperationalError, redis.RedisError, OSError) as error:
+            raise BrokerError(f"the broker takes no hints ({error}). Start it with: farm up") from error
+        return count
+
+    def waiting(self, queue: str) -> set[tuple[str, int]]:
+        """(job, chunk) of every hint in a queue. Queues are short: hints are bounded."""
+        with broker_errors():
+            messages = self._client.lrange(queue, 0, -1)
+        return {named for message in messages if (named := _named(str(message))) is not None}
+
+
+def task_id(hint: Hint) -> str:
+    """Says in Flower what the task is about: `<job>.<chunk>`."""
+    return f"{hint.job_id}.{hint.chunk}"
+
+
+def _named(message: str) -> tuple[str, int] | None:
+    """The job and chunk a queue message names; None where it is no hint of ours."""
+    try:
+        job_id, _, chunk = json.loads(message)["headers"]["id"].rpartition(".")
+        return job_id, int(chunk)
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,175 @@
+"""Live jobs and leases in Redis: who may run which chunk, on Redis' clock.
+
+For a live job `farm:job:<id>` holds its counts, `farm:done:<id>` a bit a finished chunk,
+`farm:leases:<id>` a lease a chunk; `farm:live` names the live jobs. All of it can be lost:
+the reconciler writes it anew from storage.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import redis
+
+from nasfarm.broker.connection import broker_errors
+from nasfarm.core.jobs import Pace
+from nasfarm.core.leases import Finished, Lease, Refusal
+
+_LIVE = "farm:live"
+
+
+def _job(job_id: str) -> str:
+    return f"farm:job:{job_id}"
+
+
+def _done(job_id: str) -> str:
+    return f"farm:done:{job_id}"
+
+
+def _leases(job_id: str) -> str:
+    return f"farm:leases:{job_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What Redis counted of a live job. `seconds`: from the first claim to the last chunk done."""
+
+    ok: int
+    errors: int
+    chunks_done: int
+    started: bool
+    seconds: float
+
+    @property
+    def images_per_s(self) -> float | None:
+        lines = self.ok + self.errors
+        return round(lines / self.seconds, 2) if lines and self.seconds > 0 else None
+
+
+class Leases:
+    """Claims, renewals and returns of chunks, and the index of live jobs. Raises BrokerError."""
+
+    def __init__(self, client: redis.Redis, lease_s: float) -> None:
+        self._client = client
+        self._lease_ms = int(lease_s * 1000)
+
+    # -- the life of a lease -----------------------------------------------------------------
+
+    def claim(self, job_id: str, chunk: int, node: str, boot: str, worker: str) -> Lease | Refusal:
+        """Take the right to run a chunk, or hear why not."""
+        keys = [_job(job_id), _done(job_id), _leases(job_id)]
+        random = uuid.uuid4().hex[:8]
+        answer = self._run("claim", keys, chunk, self._lease_ms, random, node, boot, worker)
+        if answer[0] != "granted":
+            return Refusal(answer[0])
+        return Lease(job_id, chunk, int(answer[1]), answer[2], node, boot, worker)
+
+    def renew(self, lease: Lease) -> bool:
+        """Prolong a lease from now; False: it is lost, stop working and publish nothing."""
+        keys = [_job(lease.job_id), _leases(lease.job_id)]
+        return bool(self._run("renew", keys, lease.chunk, lease.fence, self._lease_ms))
+
+    def give_back(self, lease: Lease, *, spend: bool) -> bool:
+        """Return a lease so that the next claim need not wait; `spend`: the attempt counts."""
+        keys = [_leases(lease.job_id)]
+        return bool(self._run("give_back", keys, lease.chunk, lease.fence, "1" if spend else "0"))
+
+    def done(self, job_id: str, chunk: int, root: str, ok: int, errors: int) -> Finished:
+        """Record a published chunk. Harmless to repeat."""
+        keys = [_job(job_id), _done(job_id), _leases(job_id)]
+        first, next_chunk, left = self._run("done", keys, chunk, root, ok, errors)
+        return Finished(bool(first), int(next_chunk) if next_chunk >= 0 else None, int(left))
+
+    def held(self, job_id: str) -> list[Lease]:
+        """The leases of a job that have not run out."""
+        with broker_errors():
+            now_ms = self._now_ms()
+            raw = self._client.hgetall(_leases(job_id))
+        leases = []
+        for chunk, text in raw.items():
+            entry = json.loads(text)
+            if entry.pop("until_ms") > now_ms:
+                leases.append(Lease(job_id=job_id, chunk=int(chunk), **entry))
+        return leases
+
+    # -- live jobs ---------------------------------------------------------------------------
+
+    def register(self, job_id: str, chunks: int) -> None:
+        """Make a job live, or tell a live one that it has more chunks now."""
+        with broker_errors(), self._client.pipeline() as pipe:
+            pipe.hset(_job(job_id), "chunks", chunks)
+            pipe.sadd(_LIVE, job_id)
+            pipe.execute()
+
+    def move_cursor(self, job_id: str, root: str, chunk: int, stop: int) -> None:
+        """From here on each chunk that is done lets the next one of its root be hinted.
+
+        `chunk` is the first that was not hinted yet; `stop` the end of the run it belongs to.
+        """
+        with broker_errors():
+            self._client.hset(_job(job_id), mapping={f"next:{root}": chunk, f"stop:{root}": stop})
+
+    def live(self) -> set[str]:
+        with broker_errors():
+            return {str(name) for name in self._client.smembers(_LIVE)}
+
+    def forget(self, job_id: str) -> None:
+        """The job has ended: every claim of it is refused from now on."""
+        with broker_errors(), self._client.pipeline() as pipe:
+            pipe.delete(_job(job_id), _done(job_id), _leases(job_id))
+            pipe.srem(_LIVE, job_id)
+            pipe.execute()
+
+    def unmarked(self, job_id: str, done: set[int]) -> list[int]:
+        """Those of the chunks `done` on storage that Redis does not know to be."""
+        with broker_errors():
+            if self._client.bitcount(_done(job_id)) == len(done):
+                return []
+            numbers = sorted(done)
+            with self._client.pipeline() as pipe:
+                for number in numbers:
+                    pipe.getbit(_done(job_id), number)
+                bits = pipe.execute()
+        return [number for number, bit in zip(numbers, bits, strict=True) if not bit]
+
+    def counts(self, job_id: str) -> Counts | None:
+        """What is known of a live job; None where it is not live."""
+        with broker_errors():
+            raw = self._client.hgetall(_job(job_id))
+            if not raw:
+                return None
+            done = int(self._client.bitcount(_done(job_id)))
+        ok, errors = int(raw.get("ok", 0)), int(raw.get("errors", 0))
+        started_ms = int(raw.get("started_ms", 0))
+        seconds = max(0, int(raw.get("worked_ms", 0)) - started_ms) / 1000
+        return Counts(ok, errors, done, bool(started_ms), seconds)
+
+    def pace(self, job_id: str) -> Pace:
+        """How fast a live job goes."""
+        counts = self.counts(job_id)
+        return Pace(counts.images_per_s if counts else None)
+
+    # -- the one reconciler ------------------------------------------------------------------
+
+    def lead(self, boot: str, for_s: float) -> bool:
+        """Be the one that reconciles for `for_s` seconds; False where another agent is."""
+        key = "farm:reconciler"
+        with broker_errors():
+            if self._client.set(key, boot, nx=True, px=int(for_s * 1000)):
+                return True
+            if self._client.get(key) != boot:
+                return False
+            return bool(self._client.pexpire(key, int(for_s * 1000)))
+
+    def _now_ms(self) -> int:
+        seconds, micros = self._client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def _run(self, script: str, keys: list[str], *arguments: str | int) -> Any:
+        source = files("nasfarm.broker").joinpath("lua", f"{script}.lua").read_text()
+        with broker_errors():
+            return self._client.register_script(source)(keys=keys, args=arguments)

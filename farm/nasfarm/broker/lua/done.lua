@@ -1,0 +1,22 @@
+-- A chunk's result is published. KEYS: job, done, leases. ARGV: chunk, root, ok, errors.
+-- Harmless to repeat. Answers {first (1|0), next chunk of this root to hint (or -1), chunks left};
+-- left is -1 where the job is not known any more.
+if redis.call('EXISTS', KEYS[1]) == 0 then return {0, -1, -1} end
+redis.call('HDEL', KEYS[3], ARGV[1])
+local first = 1 - redis.call('SETBIT', KEYS[2], ARGV[1], 1)
+local next_chunk = -1
+if first == 1 then
+  redis.call('HINCRBY', KEYS[1], 'ok', ARGV[3])
+  redis.call('HINCRBY', KEYS[1], 'errors', ARGV[4])
+  local clock = redis.call('TIME')
+  redis.call('HSET', KEYS[1], 'worked_ms',
+    string.format('%d', clock[1] * 1000 + math.floor(clock[2] / 1000)))
+  local cursor = tonumber(redis.call('HGET', KEYS[1], 'next:' .. ARGV[2]))
+  local stop = tonumber(redis.call('HGET', KEYS[1], 'stop:' .. ARGV[2]))
+  if cursor and stop and cursor < stop then
+    next_chunk = cursor
+    redis.call('HINCRBY', KEYS[1], 'next:' .. ARGV[2], 1)
+  end
+end
+local left = tonumber(redis.call('HGET', KEYS[1], 'chunks')) - redis.call('BITCOUNT', KEYS[2])
+return {first, next_chunk, left}

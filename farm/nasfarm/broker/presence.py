@@ -1,0 +1,60 @@
+"""Heartbeats: each node's report into Redis and out again, with its age on Redis' clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import redis
+
+from nasfarm.broker.connection import broker_errors
+from nasfarm.core import wire
+from nasfarm.core.nodes import NodeReport
+from nasfarm.errors import RejectError
+
+ALIVE_S = 15
+"""A node that has not reported for so long is away."""
+
+
+def _node(name: str) -> str:
+    return f"farm:node:{name}"
+
+
+class Presence:
+    """Which nodes are there. Raises BrokerError."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def report(self, report: NodeReport) -> None:
+        """Say that a node is alive, and how."""
+        with broker_errors(), self._client.pipeline() as pipe:
+            pipe.set(_node(report.node), wire.encode(report), px=ALIVE_S * 1000)
+            pipe.sadd("farm:nodes", report.node)
+            pipe.execute()
+
+    def leave(self, node: str) -> None:
+        """A node goes in good order."""
+        with broker_errors():
+            self._client.delete(_node(node))
+            self._client.srem("farm:nodes", node)
+
+    def known(self) -> set[str]:
+        """Names of all nodes that ever reported and did not leave."""
+        with broker_errors():
+            return {str(name) for name in self._client.smembers("farm:nodes")}
+
+    def alive(self) -> list[NodeReport]:
+        """The nodes that are there, by name; `age_s` since each one's last report."""
+        reports: list[NodeReport] = []
+        for name in sorted(self.known()):
+            with broker_errors():
+                text = self._client.get(_node(name))
+                left_ms = int(self._client.pttl(_node(name)))
+            if text is None:
+                continue
+            try:
+                report = wire.decode(NodeReport, str(text).encode(), _node(name))
+            except RejectError:  # a newer release's report: it is alive, more we cannot say
+                continue
+            reports.append(replace(report, age_s=max(0.0, ALIVE_S - left_ms / 1000)))
+        return reports

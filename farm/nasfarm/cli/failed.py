@@ -1,0 +1,33 @@
+"""`farm failed`: which pictures have an error line, and why."""
+
+from __future__ import annotations
+
+import click
+
+from nasfarm.cli.root import Session
+from nasfarm.cli.show import as_json, document, say, table
+
+
+@click.command()
+@click.argument("job", required=False)
+@as_json
+@click.pass_obj
+def failed(session: Session, job: str | None, as_json: bool) -> None:
+    """List the pictures of JOB (or of every job) that failed, with the reason."""
+    from nasfarm import follow
+
+    farm = session.farm()
+    ids = [job] if job else sorted(farm.home.jobs.ids())
+    lines = [
+        {"job_id": job_id, "i": line["i"], "item": line["item"], **line["error"]}
+        for job_id in ids
+        for line in follow.failed_lines(farm.job(job_id), farm.home)
+    ]
+    if as_json:
+        document(lines)
+    elif lines:
+        rows = ((row["job_id"], row["item"], row["code"], row["message"]) for row in lines)
+        table(("job", "item", "code", "reason"), rows)
+        say(f"{len(lines)} failed. Run them again with: farm retry JOB")
+    else:
+        say("No picture failed.")

@@ -1,0 +1,23 @@
+"""`farm jobs`: every job, the newest first."""
+
+from __future__ import annotations
+
+import click
+
+from nasfarm.cli.root import Session
+from nasfarm.cli.show import as_json, document, job_table
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def jobs(session: Session, as_json: bool) -> None:
+    """List all jobs, the newest first."""
+    from nasfarm import follow
+
+    farm = session.farm()
+    known = follow.jobs(farm.home, farm.broker)
+    if as_json:
+        document(known)
+    else:
+        job_table(known)

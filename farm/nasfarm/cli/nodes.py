@@ -1,0 +1,31 @@
+"""`farm nodes`: the boxes that are there, and their slots."""
+
+from __future__ import annotations
+
+import click
+
+from nasfarm.cli.root import Session
+from nasfarm.cli.show import as_json, document, say, table
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def nodes(session: Session, as_json: bool) -> None:
+    """Show which boxes lend their cores now."""
+    alive = session.farm().broker.presence.alive()
+    if as_json:
+        document(alive)
+        return
+    if not alive:
+        say("No node is running. Start one with: farm up")
+        return
+    table(
+        ("node", "slot", "cores", "process", "state", "roots", "away"),
+        (
+            (node.node, slot.number, ",".join(map(str, slot.cores)), slot.pid or "-", slot.state,
+             " ".join(node.roots), " ".join(node.away) or "-")
+            for node in alive
+            for slot in node.slots
+        ),
+    )  # fmt: skip

@@ -1,0 +1,27 @@
+"""`farm retry`: run a finished job's failed pictures once more."""
+
+from __future__ import annotations
+
+import click
+
+from nasfarm.cli.root import Session
+from nasfarm.cli.show import as_json, document, say
+
+
+@click.command()
+@click.argument("job")
+@click.option("--failed", is_flag=True, help="Only the pictures that failed (that is what it does).")
+@as_json
+@click.pass_obj
+def retry(session: Session, job: str, failed: bool, as_json: bool) -> None:
+    """Run the pictures of JOB that failed once more."""
+    from nasfarm import follow
+
+    farm = session.farm()
+    count = follow.retry(farm.job(job), farm.home, farm.broker)
+    if as_json:
+        document({"job_id": job, "items": count})
+    elif count:
+        say(f"Running {count} pictures again. Follow it with: farm wait {job}")
+    else:
+        say(f"No picture of {job} failed; there is nothing to run again.")

@@ -1,0 +1,109 @@
+"""The command line to its commands; here our errors become exit statuses."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import nasfarm
+from nasfarm.errors import FarmError, MissingExtraError, RejectError, UnknownNameError
+
+if TYPE_CHECKING:
+    from nasfarm.api import Farm
+
+TRY_AGAIN = 75
+"""Exit status where the farm cannot do it now (EX_TEMPFAIL)."""
+
+COMMANDS = (
+    "demo init up down roots recipes submit status jobs wait cancel retry failed results nodes "
+    "reconcile"
+).split()
+PARTS = {"worker": "worker", "models": "models"}
+"""Commands that another part of nasfarm brings, and the extra that installs it."""
+
+
+class Session:
+    """What every command gets: the home the user named, and the farm in it once it is needed."""
+
+    def __init__(self, home: Path | None) -> None:
+        self._home = home
+
+    def farm(self) -> Farm:
+        from nasfarm.api import Farm  # Redis and YAML: not for --help
+
+        return Farm(self._home)
+
+
+class Commands(click.Group):
+    """Finds commands by name, imports only the one that runs, and translates our errors."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *PARTS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            module = importlib.import_module(f"nasfarm.cli.{cmd_name}")
+            command: click.Command = getattr(module, cmd_name)
+            return command
+        return _brought(cmd_name) if cmd_name in PARTS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            raise UnknownNameError.of("command", args[0], self.list_commands(ctx), "See: farm --help")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FarmError as error:
+            print(f"farm: {error}", file=sys.stderr)
+            sys.exit(2 if isinstance(error, RejectError) else TRY_AGAIN)
+        except BrokenPipeError:  # the reader, e.g. `head`, has seen enough
+            sys.stderr.close()
+            sys.exit(0)
+
+
+def _brought(name: str) -> click.Command | None:
+    """A command of another part; one that says what to install where that part is missing."""
+    for entry in entry_points(group="nasfarm.commands", name=name):
+        try:
+            command: click.Command = entry.load()
+            return command
+        except ModuleNotFoundError:
+            break
+    return _missing(name, PARTS[name])
+
+
+def _missing(name: str, extra: str) -> click.Command:
+    def refuse(**_: object) -> None:
+        raise MissingExtraError(
+            f"`farm {name}` is not installed here. Install it with: pip install 'nasfarm[{extra}]'"
+        )
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    help_text = f"(not installed here: pip install 'nasfarm[{extra}]')"
+    return click.Command(name, callback=refuse, help=help_text, context_settings=settings)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Begin with: farm demo. Then: farm init, farm roots add, farm up, farm submit.",
+)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    help="The farm's folder on shared storage (default: $FARM_HOME or ~/nasfarm).",
+)
+@click.version_option(nasfarm.__version__, prog_name="nasfarm")
+@click.pass_context
+def main(ctx: click.Context, home: Path | None) -> None:
+    """Find people, things and text in your pictures, on the CPUs of your NAS boxes."""
+    ctx.obj = Session(home)

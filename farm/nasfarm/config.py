@@ -1,0 +1,215 @@
+"""Environment, node.yml and farm.yml to one frozen Settings; the first that names a key wins."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nasfarm.core.items import HOME_ROOT
+from nasfarm.core.settings import KEYS, VARIABLES, checked, from_text, has_password
+from nasfarm.errors import RejectError, UnknownNameError
+from nasfarm.storage.atomic import storage_errors, write_file
+from nasfarm.storage.locked import locked
+from nasfarm.storage.yaml_file import parse_mapping, read_mapping
+
+FOLDERS = ("FARM_HOME", "FARM_STATE_DIR")
+"""Variables that say where the files lie, so no file can hold them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What this machine's part of the farm goes by. Times in seconds.
+
+    home: FARM_HOME, on shared storage. state_dir: FARM_STATE_DIR, on a local disk.
+    node: this machine's name in the farm. broker_url: None means the embedded broker.
+    slots: worker processes on this machine; None means as many as its cores allow.
+    lease_s: how long a claimed chunk stays claimed without a sign of life.
+    hints_per_root: how many hints of one job and root may wait in the queue at once.
+    grace_s: how long running work may go on after a request to stop.
+    image_limit_mp: larger pictures (in megapixels) are refused before they are decoded.
+    added_roots: as in node.yml, without the implied `home`; see `roots`.
+    """
+
+    home: Path
+    state_dir: Path
+    node: str
+    broker_url: str | None = field(default=None, repr=False)
+    slots: int | None = None
+    cores_per_slot: int = 1
+    lease_s: float = 30
+    hints_per_root: int = 32
+    reconcile_s: float = 5
+    grace_s: float = 10
+    image_limit_mp: float = 200
+    log_level: str = "info"
+    added_roots: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def roots(self) -> Mapping[str, Path]:
+        """Every root's name and folder, `home` first."""
+        return {HOME_ROOT: self.home, **self.added_roots}
+
+    @property
+    def jobs_folder(self) -> Path:
+        return self.home / "jobs"
+
+    @property
+    def models_folder(self) -> Path:
+        return self.home / "models"
+
+    @property
+    def recipes_folder(self) -> Path:
+        return self.home / "recipes"
+
+    @property
+    def farm_file(self) -> Path:
+        return self.home / "farm.yml"
+
+    @property
+    def node_file(self) -> Path:
+        return self.state_dir / "node.yml"
+
+    @property
+    def local_models(self) -> Path:
+        """Verified copies; the only models that are ever opened here."""
+        return self.state_dir / "models"
+
+    @property
+    def logs_folder(self) -> Path:
+        return self.state_dir / "logs"
+
+    @property
+    def broker_folder(self) -> Path:
+        return self.state_dir / "broker"
+
+
+def load(home: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the settings. `home` is the one the user named; else FARM_HOME, else ~/nasfarm.
+
+    An empty value counts as not said. Raises RejectError that names the file or variable, what
+    was found and what was wanted.
+    """
+    said = {name: text for name, text in environ.items() if text and name.startswith("FARM_")}
+    user = Path(environ.get("HOME") or "~").expanduser()
+    where = _folder(home or said.get("FARM_HOME") or user / "nasfarm", user)
+    state = _folder(said.get("FARM_STATE_DIR") or _state_default(user, environ), user)
+    node_file = state / "node.yml"
+    values = {
+        **_from_file(where / "farm.yml", node_file, shared=True),
+        **_from_file(node_file, node_file, shared=False),
+        **_from_environment(said),
+    }
+    host = re.sub(r"[^A-Za-z0-9._-]", "-", os.uname().nodename).strip("-.")[:63]
+    values.setdefault("node", host or "node")
+    return Settings(home=where, state_dir=state, **values)
+
+
+def add_root_path(state_dir: Path, name: str, path: Path) -> None:
+    """Write a root into node.yml; its other lines stay. Raises RejectError, StorageError."""
+    edit_node(state_dir, "roots", lambda roots: {**(roots or {}), name: str(path)})
+
+
+def edit_node(state_dir: Path, key: str, change: Callable[[Any], object]) -> None:
+    """Replace one key of node.yml by `change` of its value (None where it is not there).
+
+    Everything else in the file stays, comments too; the file is 0600 and never half-written.
+    Raises RejectError for a file that is not YAML, StorageError.
+    """
+    import yaml
+
+    path = state_dir / "node.yml"
+    with locked(state_dir):
+        with storage_errors(path):
+            old = path.read_bytes() if path.exists() else b""
+        wanted = parse_mapping(old, str(path))
+        wanted[key] = change(wanted.get(key))
+        block = yaml.safe_dump({key: wanted[key]}, allow_unicode=True, width=10_000)
+        new = _with_block(old.decode("utf-8", "replace"), key, block).encode()
+        if not _says(new, wanted):  # a style we do not edit in place, such as {roots: {…}}
+            new = yaml.safe_dump(wanted, allow_unicode=True, sort_keys=False).encode()
+        write_file(path, new, mode=0o600)
+
+
+def _with_block(text: str, key: str, block: str) -> str:
+    lines = text.splitlines(keepends=True)
+    starts = [n for n, line in enumerate(lines) if line.startswith(f"{key}:")]
+    if not starts:
+        return text + ("" if not text or text.endswith("\n") else "\n") + block
+    end = starts[0] + 1
+    while end < len(lines) and lines[end][0] in " -":
+        end += 1
+    return "".join(lines[: starts[0]]) + block + "".join(lines[end:])
+
+
+def _says(content: bytes, wanted: Mapping[str, Any]) -> bool:
+    try:
+        return parse_mapping(content, "") == wanted
+    except RejectError:
+        return False
+
+
+def _folder(path: Path | str, user: Path) -> Path:
+    # Workers run in another folder than the user's, so a relative path is made absolute here.
+    text = os.fspath(path)
+    if text == "~" or text.startswith("~/"):
+        text = os.fspath(user) + text[1:]
+    return Path(os.path.abspath(text))
+
+
+def _state_default(user: Path, environ: Mapping[str, str]) -> Path:
+    # The XDG base directory specification: a relative path there is to be ignored.
+    said = environ.get("XDG_STATE_HOME", "")
+    return (Path(said) if said.startswith("/") else user / ".local" / "state") / "nasfarm"
+
+
+def _from_environment(said: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for name, text in said.items():
+        if name in FOLDERS:
+            continue
+        key = VARIABLES.get(name)
+        if key is None:
+            known = [*VARIABLES, *FOLDERS]
+            raise UnknownNameError.of("environment variable", name, known, "Unset or rename it.")
+        values[key.field] = checked(key, from_text(key, text), f"environment variable {name}")
+    return values
+
+
+def _from_file(path: Path, node_file: Path, *, shared: bool) -> dict[str, Any]:
+    values = {}
+    for name, value in read_mapping(path).items():
+        key = KEYS.get(name)
+        if key is None:
+            raise UnknownNameError.of("setting", name, KEYS, f"It stands in {path}.")
+        if value is None:
+            continue
+        if shared and not key.shared:
+            raise RejectError(
+                f"{path}: '{name}' is each machine's own; move it into {node_file}.", code="setting"
+            )
+        values[key.field] = checked(key, value, f"{path}: {name}")
+        if key.kind == "broker" and has_password(values[key.field]):
+            _guard_password(path, node_file, shared=shared)
+    return values
+
+
+def _guard_password(path: Path, node_file: Path, *, shared: bool) -> None:
+    if shared:
+        raise RejectError(
+            f"{path}: broker.url holds a password, and every machine reads this file. Move the "
+            f"line into {node_file} and run: chmod 600 {node_file}",
+            code="setting",
+        )
+    with storage_errors(path):
+        mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise RejectError(
+            f"{path}: it holds a password and others can read it (mode {mode:o}, wanted 600). "
+            f"Run: chmod 600 {path}",
+            code="setting",
+        )

@@ -1,0 +1,1 @@
+"""The farm's values: frozen, typed, without any input or output."""

@@ -1,0 +1,64 @@
+"""Items and how they are named: `root:relative/path`. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+ROOT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+HOME_ROOT = "home"
+"""The root that is FARM_HOME itself; always there, never added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image as the manifest has it.
+
+    `item` is its address `root:relative/path`; `bytes` and `mtime_ns` are the file's at submit.
+    """
+
+    i: int
+    item: str
+    bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that becomes an item: its address, size and mtime (nanoseconds since 1970)."""
+
+    item: str
+    bytes: int
+    mtime_ns: int
+
+
+def address(root: str, relative: bytes) -> str:
+    """`root:relative/path`. A name that is not UTF-8, or has `%` or a line break, is percent-encoded.
+
+    >>> address("photos", "雨.jpg".encode())
+    'photos:雨.jpg'
+    >>> address("photos", b"caf\\xe9.jpg")
+    'photos:caf%E9.jpg'
+    """
+    try:
+        text = relative.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"{root}:{quote_from_bytes(relative, safe='/ ')}"
+    if "%" in text or not text.isprintable():
+        return f"{root}:{quote_from_bytes(relative, safe='/ ')}"
+    return f"{root}:{text}"
+
+
+def split_address(item: str) -> tuple[str, bytes]:
+    """The root's name and the relative path as the file system's bytes; the inverse of `address`."""
+    root, _, path = item.partition(":")
+    if "%" in path:
+        return root, unquote_to_bytes(path)
+    return root, path.encode("utf-8")
+
+
+def stem(item: str) -> str:
+    """The file's name without folders and ending, for naming files made from it."""
+    return PurePosixPath(item.partition(":")[2]).stem

@@ -1,0 +1,68 @@
+"""Result lines: what is said of one item, once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels of the upright original."""
+Polygon = tuple[tuple[float, float], ...]
+"""Corners in pixels of the upright original, clockwise from the top left of the text."""
+
+FAULT_CODES = (
+    "missing",
+    "decode",
+    "too_large",
+    "unsupported",
+    "forbidden",
+    "timeout",
+    "crashed",
+    "storage",
+    "model",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an item has no result. `code` is one of FAULT_CODES."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A thing found: label, class number, score 0..1, box."""
+
+    label: str
+    class_id: int
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text read: what it says, score 0..1, four corners."""
+
+    text: str
+    score: float
+    polygon: Polygon
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One item's line: `ok` with size, model and fields, or an error with its fault.
+
+    fields: by recipe, e.g. `detections` → tuple of Detection, `texts` → tuple of Text.
+    """
+
+    i: int
+    item: str
+    fault: Fault | None = None
+    width: int = 0
+    height: int = 0
+    model: str = ""
+    taken_at: str = ""
+    time_source: str = ""
+    fields: Mapping[str, tuple[Detection, ...] | tuple[Text, ...]] = field(default_factory=dict)

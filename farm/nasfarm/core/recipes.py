@@ -1,0 +1,77 @@
+"""Recipes: an ordered list of stages and the parameters a user may set. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nasfarm.core.models import PinnedModel
+
+WHOLE_IMAGE = "image"
+"""The `of` of a stage that sees the whole image."""
+
+ParamValue = float | int | str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A value the user may set with `--set name=value`. Numbers lie in least..most."""
+
+    name: str
+    type: str  # number | integer | text | flag
+    default: ParamValue
+    help: str
+    least: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One model and what it looks at: `image`, or the findings of an earlier stage by its name."""
+
+    name: str
+    model: str
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A recipe as written: `map` names the pure code that turns findings into the line's fields.
+
+    chunk_items: how many items one chunk holds at most.
+    max_side: pictures are decoded no larger than this many pixels a side; 0: as large as they are.
+    """
+
+    name: str
+    help: str
+    stages: tuple[Stage, ...]
+    params: tuple[Param, ...]
+    map: str
+    chunk_items: int
+    max_side: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedStage:
+    """A stage with its exact model."""
+
+    name: str
+    model: PinnedModel
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRecipe:
+    """A recipe as a job runs it: every parameter has a value, every model is exact."""
+
+    name: str
+    map: str
+    stages: tuple[ResolvedStage, ...]
+    params: Mapping[str, ParamValue]
+    chunk_items: int
+    max_side: int
+
+    @property
+    def models(self) -> str:
+        """`nanodet-g@1/int8`, or several joined by `+` in stage order."""
+        return "+".join(str(stage.model) for stage in self.stages)

@@ -1,0 +1,43 @@
+"""What a user asks `submit` for, and what became of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nasfarm.core.jobs import Job, Priority, Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Paths or patterns, a recipe's name, `key=value` settings.
+
+    again: run anew what was done before. new: leave out what was done before.
+    """
+
+    paths: tuple[str, ...]
+    recipe: str
+    sets: tuple[str, ...] = ()
+    priority: Priority = Priority.NORMAL
+    again: bool = False
+    new: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a request. `job_id` is empty for a dry run, or where nothing was left to do.
+
+    hinted: False where the broker went away in between; the job is queued on storage.
+    """
+
+    job_id: str
+    existing: bool
+    items: int
+    chunks: int
+    skipped: Skipped
+    hinted: bool = True
+
+    @classmethod
+    def of(cls, job: Job, *, job_id: str, existing: bool = False, hinted: bool = True) -> Submitted:
+        chunks = job.plan[-1].end if job.plan else 0
+        return cls(job_id, existing, job.items, chunks, job.skipped, hinted)

@@ -1,0 +1,81 @@
+"""Values to JSON and back: the one place that knows dicts. Pure.
+
+What comes in is checked against the value's types; a mismatch is a RejectError that names the
+place and the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from nasfarm.core.lines import Line
+from nasfarm.errors import RejectError
+
+T = TypeVar("T")
+
+
+def encode(value: object) -> bytes:
+    """JSON of a frozen value or plain data, on one line."""
+    return msgspec.json.encode(value)
+
+
+def encode_pretty(value: object) -> bytes:
+    """JSON of a frozen value or plain data, indented, ending in a line break."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def decode(kind: type[T], data: bytes, place: str) -> T:
+    """JSON to a value of `kind`. Raises RejectError that begins with `place`."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RejectError(f"{place}: {error}", code="format") from error
+
+
+def convert(kind: type[T], data: object, place: str) -> T:
+    """Plain data (from YAML) to a value of `kind`; a field it does not know is refused."""
+    if is_dataclass(kind) and isinstance(data, Mapping):
+        known = {field.name for field in fields(kind)}
+        for name in data:
+            if name not in known:
+                raise RejectError(
+                    f"{place}: '{name}' is not known; known are: {', '.join(sorted(known))}",
+                    code="format",
+                )
+    try:
+        return msgspec.convert(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise RejectError(f"{place}: {error}", code="format") from error
+
+
+def plain(value: object) -> Any:
+    """A frozen value as dicts and lists."""
+    return msgspec.to_builtins(value)
+
+
+def line_bytes(line: Line) -> bytes:
+    """A result line as INTERFACE has it, ending in a line break: fields in order, nothing empty."""
+    if line.fault is not None:
+        record: dict[str, Any] = {
+            "i": line.i,
+            "item": line.item,
+            "status": "error",
+            "error": plain(line.fault),
+        }
+    else:
+        record = {
+            "i": line.i,
+            "item": line.item,
+            "status": "ok",
+            "width": line.width,
+            "height": line.height,
+            "model": line.model,
+        }
+        if line.taken_at:
+            record |= {"taken_at": line.taken_at, "time_source": line.time_source}
+        record |= {name: plain(values) for name, values in line.fields.items()}
+    return encode(record) + b"\n"

@@ -1,0 +1,149 @@
+"""THE WATCHING FLOW: a job's files and its counts in Redis → what `status` shows. Only calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from nasfarm.broker.client import Broker
+from nasfarm.broker.leases import Counts
+from nasfarm.core.items import HOME_ROOT
+from nasfarm.core.jobs import Job, Progress, State
+from nasfarm.errors import BrokerError, RejectError, RetryError
+from nasfarm.home import Home
+from nasfarm.jobs.results import count, is_error, item_number, merged, parsed
+from nasfarm.plan.chunks import plan_retry
+from nasfarm.reconcile import mend
+
+POLL_S = (0.02, 0.5)
+"""`wait` looks first after the one, and at last every other, seconds."""
+
+
+def progress(job: Job, home: Home, broker: Broker) -> Progress:
+    """How far a job is. A broker that does not answer costs the rates, not the counts."""
+    plan = home.jobs.plan(job)
+    chunks = plan[-1].end
+    summary = home.jobs.summary(job.job_id, plan[-1].generation)
+    if summary is not None:
+        return Progress(
+            job.job_id, State.DONE, job.items, summary.ok, summary.errors, chunks, chunks,
+            images_per_s=home.jobs.pace(job.job_id).images_per_s,
+        )  # fmt: skip
+    counts = counts_of(job, broker)
+    if counts is not None and not home.jobs.is_cancelled(job.job_id):
+        return live_progress(job, chunks, counts, note(job, broker))
+    ok, errors = count(merged(home.jobs, job.job_id, plan))
+    done = len(home.jobs.done_chunks(job.job_id))
+    state, reason = state_on_storage(job, home, done)
+    return Progress(job.job_id, state, job.items, ok, errors, chunks, done, note=reason)
+
+
+def counts_of(job: Job, broker: Broker) -> Counts | None:
+    """What Redis counts of a live job; None where it is not live or Redis does not answer."""
+    try:
+        return broker.leases.counts(job.job_id)
+    except BrokerError:
+        return None
+
+
+def state_on_storage(job: Job, home: Home, done: int) -> tuple[State, str]:
+    """The state of a job that is not live, and why."""
+    if home.jobs.is_cancelled(job.job_id):
+        return State.CANCELLED, ""
+    failure = home.jobs.failure(job.job_id)
+    if failure is not None:
+        return State.FAILED, failure
+    return (State.RUNNING if done else State.QUEUED), "queued on storage: start the farm with farm up"
+
+
+def live_progress(job: Job, chunks: int, counts: Counts, said: str) -> Progress:
+    """Progress of a live job from what Redis counts."""
+    state = State.RUNNING if counts.started else State.QUEUED
+    left = job.items - counts.ok - counts.errors
+    rate = counts.images_per_s
+    return Progress(
+        job.job_id, state, job.items, counts.ok, counts.errors, chunks, counts.chunks_done,
+        images_per_s=rate,
+        eta_s=round(left / rate, 1) if rate else None,
+        note=said,
+    )  # fmt: skip
+
+
+def note(job: Job, broker: Broker) -> str:
+    """What holds a live job up and the command that mends it; empty where nothing does."""
+    nodes = broker.presence.alive()
+    if not nodes:
+        return "no node is running. Start one with: farm up"
+    reachable = {root for node in nodes for root in node.roots}
+    absent = [root for root in job.roots if root not in reachable and root != HOME_ROOT]
+    if absent:
+        return f"no running node has the root '{absent[0]}'. On a box that has it: farm roots add {absent[0]} PATH"
+    return ""
+
+
+def wait(
+    job: Job, home: Home, broker: Broker, timeout_s: float | None, show: Callable[[Progress], None]
+) -> Progress:
+    """Follow a job until it ends. Raises RetryError when the time is up."""
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    pause_s = POLL_S[0]
+    while True:
+        now = progress(job, home, broker)
+        show(now)
+        if now.state.ended:
+            return now
+        if deadline is not None and time.monotonic() >= deadline:
+            raise RetryError(
+                f"{job.job_id}: not finished after {timeout_s:g} s ({now.ok + now.errors} of {now.items}"
+                f" done{'; ' + now.note if now.note else ''}). Go on waiting with: farm wait {job.job_id}",
+                code="timeout",
+            )
+        time.sleep(pause_s)
+        pause_s = min(POLL_S[1], pause_s * 1.2)
+
+
+def jobs(home: Home, broker: Broker) -> list[Progress]:
+    """Every job, the newest first."""
+    loaded = [home.jobs.load(job_id) for job_id in home.jobs.ids() if home.jobs.exists(job_id)]
+    loaded.sort(key=lambda job: (job.created_at, job.job_id), reverse=True)
+    return [progress(job, home, broker) for job in loaded]
+
+
+def cancel(job: Job, home: Home, broker: Broker) -> Progress:
+    """Stop a job for good; lines that are there stay. One that has ended stays as it is."""
+    now = progress(job, home, broker)
+    if now.state.ended:
+        return now
+    home.jobs.cancel(job.job_id)
+    broker.leases.forget(job.job_id)
+    return progress(job, home, broker)
+
+
+def retry(job: Job, home: Home, broker: Broker) -> int:
+    """Run a finished job's failed items once more; returns how many."""
+    broker.check()
+    now = progress(job, home, broker)
+    if now.state is not State.DONE and now.state is not State.FAILED:
+        raise RejectError(
+            f"{job.job_id}: is {now.state}, and only a finished job can be retried. "
+            + (f"Wait for it: farm wait {job.job_id}" if not now.state.ended else "Submit it with --again.")
+        )
+    plan = home.jobs.plan(job)
+    lines = merged(home.jobs, job.job_id, plan)
+    failed = [item_number(line) for line in lines if is_error(line)]
+    if failed:
+        home.jobs.extend_plan(job.job_id, plan_retry(plan, failed, job.recipe.chunk_items))
+        home.jobs.reopen(job.job_id)
+        mend(job, home, broker)
+    elif now.state is State.FAILED:
+        home.jobs.reopen(job.job_id)
+        mend(job, home, broker)
+    return len(failed)
+
+
+def failed_lines(job: Job, home: Home) -> Iterator[dict[str, Any]]:
+    """The error lines of a job, in manifest order."""
+    for line in merged(home.jobs, job.job_id, home.jobs.plan(job)):
+        if is_error(line):
+            yield parsed(line)

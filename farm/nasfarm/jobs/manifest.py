@@ -1,0 +1,130 @@
+"""Found files to manifest.jsonl, sorted and each once, and its lines back to items.
+
+A million items never sit in memory: they are sorted in a temporary SQLite file on local disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nasfarm.core import wire
+from nasfarm.core.items import Found, Item
+from nasfarm.core.jobs import Segment
+from nasfarm.errors import StorageError
+from nasfarm.storage.atomic import storage_errors, written
+
+SPAN = 4096
+"""Items a segment holds at most: a worker seeks to a segment and skips at most this many lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A manifest that was written: its size, its fingerprint, and where each run begins.
+
+    runs: (root, start, stop, byte offset), at most SPAN items each, never two roots in one.
+    """
+
+    items: int
+    bytes: int
+    digest: str
+    runs: tuple[tuple[str, int, int, int], ...]
+
+
+class Spool:
+    """Found files on their way into a manifest: any order in, sorted and each once out."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(self, found: Iterable[Found]) -> None:
+        """Take in files; one that is there already is the same item."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO found VALUES (?, ?, ?)",
+            ((each.item, each.bytes, each.mtime_ns) for each in found),
+        )
+
+    def drop(self, done: Iterable[Found]) -> int:
+        """Leave out files with the same address, size and mtime; returns how many there were."""
+        before = self._connection.total_changes
+        self._connection.executemany(
+            "DELETE FROM found WHERE item = ? AND bytes = ? AND mtime_ns = ?",
+            ((each.item, each.bytes, each.mtime_ns) for each in done),
+        )
+        return self._connection.total_changes - before
+
+    def __len__(self) -> int:
+        (count,) = self._connection.execute("SELECT count(*) FROM found").fetchone()
+        return int(count)
+
+    def items(self) -> Iterator[Item]:
+        """The items in manifest order: by root, then by path."""
+        rows = self._connection.execute("SELECT item, bytes, mtime_ns FROM found ORDER BY item")
+        for i, (item, size, mtime_ns) in enumerate(rows):
+            yield Item(i, item, size, mtime_ns)
+
+
+@contextmanager
+def spool(folder: Path) -> Iterator[Spool]:
+    """A spool in a file below `folder` (local disk), gone afterwards. Raises StorageError."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=folder, prefix="spool-")
+    with scratch as place, closing(sqlite3.connect(Path(place) / "found.sqlite")) as connection:
+        try:
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute(
+                "CREATE TABLE found (item TEXT PRIMARY KEY, bytes INTEGER, mtime_ns INTEGER) WITHOUT ROWID"
+            )
+            yield Spool(connection)
+        except sqlite3.OperationalError as error:
+            raise StorageError(f"{folder}: {error}. Make room on this disk.") from error
+
+
+def write_manifest(path: Path, items: Iterable[Item]) -> Written:
+    """Write items in order, a line each. Raises StorageError."""
+    fingerprint = hashlib.blake2b(digest_size=16)
+    runs: list[tuple[str, int, int, int]] = []
+    count = total = offset = 0
+    with storage_errors(path), written(path) as file:
+        for item in items:
+            root = item.item.partition(":")[0]
+            if not runs or runs[-1][0] != root or count - runs[-1][1] >= SPAN:
+                runs.append((root, count, count, offset))
+            runs[-1] = (root, runs[-1][1], count + 1, runs[-1][3])
+            line = wire.encode(item) + b"\n"
+            offset += file.write(line)
+            fingerprint.update(f"{item.item}\0{item.bytes}\0{item.mtime_ns}\n".encode())
+            count += 1
+            total += item.bytes
+    return Written(count, total, fingerprint.hexdigest(), tuple(runs))
+
+
+def read_items(path: Path, plan: Sequence[Segment], wanted: Sequence[int]) -> list[Item]:
+    """The items with the numbers `wanted` (ascending), in that order. Raises StorageError."""
+    found: list[Item] = []
+    with storage_errors(path), open(path, "rb") as file:
+        for segment in plan:
+            here = [i for i in wanted if not segment.picked and segment.start <= i < segment.stop]
+            if not here:
+                continue
+            file.seek(segment.offset)
+            numbers = set(here)
+            for i in range(segment.start, here[-1] + 1):
+                line = file.readline()
+                if i in numbers:
+                    found.append(wire.decode(Item, line, f"{path}: item {i}"))
+    return found
+
+
+def iterate(path: Path) -> Iterator[Item]:
+    """Every item of a manifest, in order. Raises StorageError."""
+    with storage_errors(path), open(path, "rb") as file:
+        for line in file:
+            yield wire.decode(Item, line, str(path))

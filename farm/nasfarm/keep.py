@@ -1,0 +1,110 @@
+"""THE KEEPING FLOW: an embedded broker and a node agent, kept running until a stop. Only calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from nasfarm.broker import embedded
+from nasfarm.broker.client import Broker
+from nasfarm.core.nodes import NodeReport
+from nasfarm.errors import BrokerError, RetryError
+from nasfarm.nodes.supervisor import Child, Exit, Supervisor
+from nasfarm.storage.locked import holder, sole
+
+STOP_S = 15.0
+"""On the way down: the agent's grace of 10 s for running chunks, and a little for the broker."""
+
+
+def lock_file(state_dir: Path) -> Path:
+    return state_dir / "run" / "up.pid"
+
+
+def keep_up(
+    home: Path,
+    state_dir: Path,
+    *,
+    embed: bool,
+    said: Callable[[str], None],
+    tick: Callable[[], None],
+) -> None:
+    """Run broker (where `embed`) and agent; returns when it was told to stop and all are gone.
+
+    Raises RejectError where a farm runs on `state_dir` already.
+    """
+    logs = state_dir / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+
+    def ended(_child: Child, end: Exit) -> None:
+        if end.retry_s is not None:
+            said(str(end))
+
+    with sole(lock_file(state_dir), "the farm"):
+        children = [agent_child(home, logs)]
+        if embed:
+            children.insert(0, broker_child(embedded.prepare(state_dir / "broker")))
+        Supervisor(children, on_exit=ended, tick=tick).run()
+
+
+def broker_child(broker: embedded.EmbeddedBroker) -> Child:
+    """The embedded server; it goes last, so that workers can still give back what they hold."""
+    return Child(
+        name="broker",
+        argv=broker.argv,
+        log_path=broker.log_path,
+        pass_fds=(broker.lock_fd,),
+        rank=0,
+    )
+
+
+def agent_child(home: Path, logs: Path) -> Child:
+    """The node agent. Its own children die with it, at once."""
+    return Child(
+        name="agent",
+        argv=(sys.executable, "-m", "nasfarm", "--home", str(home), "worker"),
+        log_path=logs / "agent.log",
+        grace_s=STOP_S,
+        rank=1,
+    )
+
+
+def missing(broker: Broker, node: str) -> str:
+    """What does not answer yet; empty once the broker and every slot of this node do."""
+    try:
+        here = [report for report in broker.presence.alive() if report.node == node]
+    except BrokerError as error:
+        return str(error)
+    if not here:
+        return "the node agent has not reported yet"
+    waiting = [slot for slot in here[0].slots if slot.state != "ready"]
+    return ", ".join(f"slot {slot.number} is {slot.state}" for slot in waiting)
+
+
+def ready_node(broker: Broker, node: str) -> NodeReport | None:
+    """This node's report once everything answers; None until then."""
+    if missing(broker, node):
+        return None
+    return next((report for report in broker.presence.alive() if report.node == node), None)
+
+
+def running(state_dir: Path) -> int | None:
+    """The pid of the farm that runs on `state_dir`; None where none does."""
+    return holder(lock_file(state_dir))
+
+
+def stop(state_dir: Path, timeout_s: float = STOP_S + 10) -> bool:
+    """Stop the farm that runs on `state_dir`; False where none does. Raises RetryError."""
+    pid = running(state_dir)
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + timeout_s
+    while running(state_dir) is not None:
+        if time.monotonic() >= deadline:
+            raise RetryError(f"the farm (process {pid}) has not stopped after {timeout_s:g} s.")
+        time.sleep(0.05)
+    return True

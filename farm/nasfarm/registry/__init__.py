@@ -1,0 +1,1 @@
+"""Models on storage: find one, publish one, hold a verified copy of one."""

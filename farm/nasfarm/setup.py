@@ -1,0 +1,159 @@
+"""A machine without a farm to one with a home, models, and a running broker and agent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from nasfarm import keep
+from nasfarm.api import Farm
+from nasfarm.config import Settings
+from nasfarm.core.items import HOME_ROOT
+from nasfarm.core.nodes import NodeReport
+from nasfarm.errors import FarmError, RejectError, RetryError
+from nasfarm.nodes.roots import record
+from nasfarm.recipe_specs import specs
+from nasfarm.storage.atomic import storage_errors, write_file
+from nasfarm.storage.mounts import require_local
+
+FARM_YML = """\
+# Settings shared by every machine of this farm; only what differs from the defaults.
+# What is one machine's own (its roots, passwords, number of slots) stands in its node.yml.
+"""
+
+
+def make_home(settings: Settings) -> bool:
+    """Make the home's folders where they are missing; False where a home was there already.
+
+    Raises RejectError where the state folder is on a network share, StorageError.
+    """
+    require_local(settings.state_dir)
+    made = not settings.farm_file.exists()
+    with storage_errors(settings.home):
+        for folder in (settings.jobs_folder, settings.models_folder, settings.recipes_folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    record(settings.state_dir, HOME_ROOT, settings.home)
+    if made:
+        write_file(settings.farm_file, FARM_YML.encode())
+    return made
+
+
+def pull_models(home: Path, *, quiet: bool) -> None:
+    """Put the built-in recipes' models into the home, by the command of the models part.
+
+    Raises RejectError or RetryError as that command does; it has said why by then.
+    """
+    recipes = [specs.load(None, name) for name in specs.names(None)]
+    names = sorted({stage.model for recipe in recipes for stage in recipe.stages})
+    farm_models(home, ["pull", *names], quiet=quiet)
+
+
+def farm_models(home: Path, arguments: list[str], *, quiet: bool) -> bytes:
+    """Run `farm models …` as a process and return its stdout: nasfarm never imports that side."""
+    command = [sys.executable, "-m", "nasfarm", "--home", str(home), "models", *arguments]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE if quiet else None, check=False
+    )
+    if done.returncode == 0:
+        return done.stdout
+    said = done.stderr.decode(errors="replace").strip() if quiet else "see above"
+    error = RejectError if done.returncode == 2 else RetryError
+    raise error(f"`farm models {' '.join(arguments)}` did not succeed: {said}", code="model")
+
+
+def up(farm: Farm, say: Callable[[str], None]) -> None:
+    """Run the whole farm in this process's terminal until Ctrl-C or `farm down`."""
+    settings = farm.settings
+    require_local(settings.state_dir)
+    _ = farm.home  # says what to do where there is none
+    told = False
+    next_look = 0.0
+
+    def tick() -> None:
+        nonlocal told, next_look
+        if told or time.monotonic() < next_look:
+            return
+        next_look = time.monotonic() + 0.5
+        report = ready_node(settings)
+        if report is not None:
+            told = True
+            say(f"The farm is up on {report.node}: {len(report.slots)} slots. Ctrl-C stops it.")
+
+    embed = settings.broker_url is None
+    keep.keep_up(settings.home, settings.state_dir, embed=embed, said=say, tick=tick)
+
+
+def ready_node(settings: Settings) -> NodeReport | None:
+    """This machine's report once broker and every slot answer; None until then."""
+    try:
+        return keep.ready_node(Farm(settings.home).broker, settings.node)
+    except FarmError:
+        return None
+
+
+def start_detached(farm: Farm, timeout_s: float) -> NodeReport:
+    """Start the farm beside this process and return once everything answers.
+
+    Raises RejectError where one runs already; RetryError, naming what does not answer, where it
+    is not up in time: then it is stopped again.
+    """
+    settings = farm.settings
+    _ = farm.home
+    running = keep.running(settings.state_dir)
+    if running is not None:
+        raise RejectError(f"the farm is running already (process {running}). Stop it: farm down")
+    settings.logs_folder.mkdir(parents=True, exist_ok=True)
+    log_path = settings.logs_folder / "up.log"
+    with open(log_path, "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nasfarm", "--home", str(settings.home), "up"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        return await_ready(settings, process, log_path, timeout_s)
+    except BaseException:
+        process.terminate()
+        process.wait(keep.STOP_S + 10)
+        raise
+
+
+def await_ready(
+    settings: Settings, process: subprocess.Popen[bytes], log_path: Path, timeout_s: float
+) -> NodeReport:
+    """Wait for a farm that was just started. Raises RetryError with what does not answer."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        report = ready_node(settings)
+        if report is not None:
+            return report
+        if process.poll() is not None:
+            said = log_path.read_text(errors="replace").strip().splitlines()[-1:]
+            raise RetryError(f"the farm ended while starting: {''.join(said)} (log: {log_path})")
+        if time.monotonic() >= deadline:
+            raise RetryError(
+                f"not up after {timeout_s:g} s: {what_is_missing(settings)} (logs: {log_path.parent})"
+            )
+        time.sleep(0.1)
+
+
+def what_is_missing(settings: Settings) -> str:
+    """What of this machine's farm does not answer, in words."""
+    try:
+        return keep.missing(Farm(settings.home).broker, settings.node)
+    except FarmError as error:
+        return str(error)
+
+
+def user_folder(variable: str, default: str) -> Path:
+    """A folder of the XDG base directory specification, e.g. XDG_STATE_HOME or ~/.local/state."""
+    said = os.environ.get(variable, "")
+    return Path(said) if said.startswith("/") else Path.home() / default
+
+
+def is_running(state_dir: Path) -> bool:
+    """Whether a farm runs on `state_dir` now."""
+    return keep.running(state_dir) is not None

@@ -1,0 +1,75 @@
+"""Bytes to a file that is whole and on disk, or not there at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from nasfarm.errors import StorageError
+
+
+@contextmanager
+def storage_errors(place: Path | str) -> Iterator[None]:
+    """Turn an OSError into a StorageError that names the place."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(f"{place}: {reason}. Check the disk or share and try again.") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def written(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Open a hidden neighbour for writing; on leaving without an error it replaces `path`."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Replace `path` by `data` in one step. Raises StorageError."""
+    with storage_errors(path), written(path, mode) as file:
+        file.write(data)
+
+
+def publish_file(path: Path, data: bytes) -> bool:
+    """Give `data` its final name once: the first of several writers wins.
+
+    Returns False where `path` was there before; its bytes stay as they are. Raises StorageError.
+    """
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    with storage_errors(path):
+        try:
+            with open(draft, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                return False
+            sync_folder(path.parent)
+            return True
+        finally:
+            draft.unlink(missing_ok=True)

@@ -1,0 +1,87 @@
+"""THE PRODUCER FLOW: paths → scan → items → manifest → plan → job → hints. Only calls."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from nasfarm.broker.client import Broker
+from nasfarm.core import wire
+from nasfarm.core.jobs import Job, Skipped
+from nasfarm.core.recipes import ResolvedRecipe
+from nasfarm.core.requests import Request, Submitted
+from nasfarm.errors import BrokerError, RejectError
+from nasfarm.home import Home
+from nasfarm.intake.scan import Tally, scan
+from nasfarm.jobs.earlier import done_before
+from nasfarm.jobs.manifest import Written, spool, write_manifest
+from nasfarm.nodes.roots import root_of
+from nasfarm.plan.chunks import Run, chunk_size, plan_runs
+from nasfarm.recipe_specs import specs
+from nasfarm.reconcile import mend
+
+
+def submit(request: Request, home: Home, broker: Broker) -> Submitted:
+    """Accept a job, once. Raises RejectError, BrokerError, StorageError: then nothing is there."""
+    broker.check()
+    spec = specs.load(home.recipes, request.recipe)
+    recipe = specs.resolve(spec, request.sets, home.models.pin)
+    tally = Tally()
+    with spool(home.scratch) as found, home.jobs.draft() as draft:
+        found.add(scan(request.paths, lambda path: root_of(Path(path), home.roots), tally))
+        done = found.drop(done_before(home.jobs, recipe)) if request.new else 0
+        manifest = write_manifest(draft / "manifest.jsonl", found.items())
+        job = plan_job(request, recipe, manifest, tally.skipped(done))
+        if request.dry_run or is_empty(job, request):
+            return Submitted.of(job, job_id="")
+        job, existing = accept(home, draft, job, again=request.again)
+    hinted = announce(job, home, broker)
+    return Submitted.of(job, job_id=job.job_id, existing=existing, hinted=hinted)
+
+
+def plan_job(request: Request, recipe: ResolvedRecipe, manifest: Written, skipped: Skipped) -> Job:
+    """A job's request, resolved; its key is what makes two requests the same."""
+    same = wire.encode(recipe) + manifest.digest.encode()
+    key = hashlib.blake2b(same, digest_size=16).hexdigest()
+    size = chunk_size(manifest.items, recipe.chunk_items)
+    plan = plan_runs((Run(*run) for run in manifest.runs), size)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Job(
+        f"{recipe.name}-{key[:10]}", key, now, recipe, request.priority,
+        manifest.items, manifest.bytes, skipped, plan,
+    )  # fmt: skip
+
+
+def is_empty(job: Job, request: Request) -> bool:
+    """Whether nothing is left to do. Raises RejectError where there never was anything."""
+    if job.items or job.skipped.done:
+        return not job.items
+    left_out = ", ".join(f"{n} {name}" for name, n in wire.plain(job.skipped).items() if n)
+    raise RejectError(
+        f"no pictures in {', '.join(request.paths)}{f' (left out: {left_out})' if left_out else ''}. "
+        f"Name a folder with pictures, e.g.: farm submit ~/Pictures --recipe {request.recipe}"
+    )
+
+
+def accept(home: Home, draft: Path, job: Job, *, again: bool) -> tuple[Job, bool]:
+    """The accepted job and whether it was there before; `again` finds it a name of its own."""
+    first = job.job_id
+    for run in count(2):
+        if home.jobs.accept(draft, job):
+            break
+        if not again:
+            return home.jobs.load(first), True
+        job = replace(job, job_id=f"{first}-{run}")
+    return job, False
+
+
+def announce(job: Job, home: Home, broker: Broker) -> bool:
+    """Hint the first chunks; False where the broker went away: the job is queued on storage."""
+    try:
+        mend(job, home, broker)
+    except BrokerError:
+        return False
+    return True

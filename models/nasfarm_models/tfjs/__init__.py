@@ -1,0 +1,1 @@
+"""TensorFlow.js graph models to ONNX, with numpy and onnx only."""

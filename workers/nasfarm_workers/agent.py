@@ -1,0 +1,74 @@
+"""The node agent: cores → slots → pinned worker processes, kept running until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+
+from nasfarm import config
+from nasfarm.broker.client import Broker
+from nasfarm.errors import FarmError
+from nasfarm.home import Home
+from nasfarm.nodes.cores import slots_of, usable_cores
+from nasfarm.nodes.supervisor import Child, Exit, Supervisor
+
+from nasfarm_workers.chores import Chores
+from nasfarm_workers.slots import ready_file, slot_child, slot_states
+
+log = logging.getLogger(__name__)
+
+PULSE_S = 0.2
+
+
+def run_agent(settings: config.Settings, home: Home, broker: Broker) -> None:
+    """Be this node's agent; returns after SIGTERM or SIGINT. Raises RejectError at start only."""
+    boot = uuid.uuid4().hex[:8]
+    cores = slots_of(usable_cores(), settings.slots, settings.cores_per_slot)
+    children = [
+        slot_child(number, group, boot, settings.home, settings.logs_folder, settings.grace_s)
+        for number, group in enumerate(cores)
+    ]
+    for number in range(len(cores)):
+        ready_file(settings.state_dir, number).parent.mkdir(parents=True, exist_ok=True)
+        ready_file(settings.state_dir, number).unlink(missing_ok=True)
+
+    def reap(child: Child, ended: Exit) -> None:
+        chores.reaped.append(f"{child.name}.{ended.pid}")
+
+    supervisor = Supervisor(children, on_exit=reap)
+    chores = Chores(
+        settings, home, broker, boot,
+        slots=lambda: slot_states(cores, supervisor.pids(), settings.state_dir),
+    )  # fmt: skip
+    with beside(chores.pulse, PULSE_S), beside(chores.reconcile, settings.reconcile_s):
+        supervisor.run()
+    with contextlib.suppress(FarmError):
+        chores.return_reaped()
+        broker.presence.leave(settings.node)
+
+
+@contextlib.contextmanager
+def beside(chore: Callable[[], None], pause_s: float) -> Iterator[None]:
+    """Do a chore again and again in a thread of its own, until the block is left."""
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set():
+            try:
+                chore()
+            except FarmError as error:  # broker or share away: the next turn tries again
+                fields = {"action": "chore_failed", "reason": str(error)}
+                log.warning("cannot go on, trying again", extra=fields)
+                stop.wait(1.0)
+            stop.wait(pause_s)
+
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,133 @@
+"""What a node's agent does beside its slots: return leases, follow roots, report, reconcile."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import nasfarm
+from nasfarm import config
+from nasfarm.broker import steering
+from nasfarm.broker.celery_app import create_celery
+from nasfarm.broker.client import Broker
+from nasfarm.core.nodes import NodeReport, Slot
+from nasfarm.home import Home
+from nasfarm.nodes.roots import known_roots, present
+from nasfarm.plan.chunks import queue_names
+from nasfarm.reconcile import lost_leases, reconcile, return_leases
+
+from nasfarm_workers.slots import slot_name
+
+log = logging.getLogger(__name__)
+
+REPORT_S = 2.0
+ROOTS_S = 0.5
+
+
+@dataclass(slots=True)
+class Chores:
+    """One agent's life (`boot`). Every method may raise BrokerError or StorageError: try again.
+
+    slots: how the slots are right now. reaped: names of worker processes that have ended.
+    """
+
+    settings: config.Settings
+    home: Home
+    broker: Broker
+    boot: str
+    slots: Callable[[], tuple[Slot, ...]]
+    reaped: deque[str] = field(default_factory=deque)
+    ended: set[str] = field(default_factory=set)
+    returned: bool = False
+    roots: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()
+    steered: tuple[tuple[str, ...], tuple[int, ...]] = ((), ())
+    next_look: float = 0.0
+    next_report: float = 0.0
+
+    def pulse(self) -> None:
+        """Everything that must not wait: a few times a second."""
+        self.return_earlier()
+        self.return_reaped()
+        slots = self.slots()
+        changed = self.look_at_roots()
+        self.steer(slots)
+        self.report(slots, now=changed)
+
+    def return_earlier(self) -> None:
+        """At start: leases of this node's earlier life go back, nobody works on them any more."""
+        if not self.returned:
+            self._return(None)
+            self.returned = True
+
+    def return_reaped(self) -> None:
+        """Leases of worker processes that ended go back."""
+        while self.reaped:
+            self._return(self.reaped[0])
+            self.reaped.popleft()
+
+    def _return(self, worker: str | None) -> None:
+        lost = lost_leases(self.broker, self.settings.node, self.boot, worker)
+        count = return_leases(self.home.jobs, self.broker, lost)
+        if count:
+            fields = {"action": "leases_returned", "worker": worker, "leases": count}
+            log.warning("leases of a dead worker returned", extra=fields)
+
+    def look_at_roots(self) -> bool:
+        """See which roots are there; True where that has changed."""
+        if time.monotonic() < self.next_look:
+            return False
+        self.next_look = time.monotonic() + ROOTS_S
+        before = (self.roots, self.away)
+        self.roots, self.away = roots_now(self.settings)
+        return (self.roots, self.away) != before
+
+    def steer(self, slots: tuple[Slot, ...]) -> None:
+        """Tell workers about roots that came or went since they started."""
+        ready = tuple(slot.pid for slot in slots if slot.state == "ready")
+        if (self.roots, ready) == self.steered:
+            return
+        workers = [f"{slot_name(slot.number)}@{self.settings.node}" for slot in slots]
+        gone = queue_names(set(self.steered[0]) - set(self.roots))
+        app = create_celery(self.broker.url)
+        steering.leave(app, workers, gone)
+        steering.consume(app, workers, queue_names(self.roots))
+        self.steered = (self.roots, ready)
+
+    def report(self, slots: tuple[Slot, ...], *, now: bool) -> None:
+        """The heartbeat."""
+        if not now and time.monotonic() < self.next_report:
+            return
+        self.next_report = time.monotonic() + REPORT_S
+        self.broker.presence.report(
+            NodeReport(
+                node=self.settings.node,
+                boot=self.boot,
+                version=nasfarm.__version__,
+                pid=os.getpid(),
+                roots=self.roots,
+                away=self.away,
+                slots=slots,
+            )
+        )
+
+    def reconcile(self) -> None:
+        """One pass, where no other node's agent is the one that does it."""
+        if not self.broker.leases.lead(self.boot, self.settings.reconcile_s * 3):
+            return
+        mended = reconcile(self.home, self.broker, self.ended)
+        if mended.hints:
+            fields = {"action": "reconciled", "jobs": mended.jobs, "hints": mended.hints}
+            log.info("hinted again", extra=fields)
+
+
+def roots_now(settings: config.Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of this node's roots as node.yml has them now: those that are there, those away."""
+    roots = config.load(settings.home, os.environ).roots
+    known = known_roots(settings.state_dir, roots)
+    here = tuple(sorted(root.name for root in known if present(root)))
+    return here, tuple(sorted(set(roots) - set(here)))

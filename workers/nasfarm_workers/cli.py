@@ -1,0 +1,25 @@
+"""`farm worker`: the node agent, and, as the agent starts it, one slot's worker process."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--slot", type=int, hidden=True, help="Be the worker process of this slot.")
+@click.option("--boot", default="", hidden=True, help="The agent's life that started it.")
+@click.pass_context
+def worker(ctx: click.Context, slot: int | None, boot: str) -> None:
+    """Lend this machine's cores to the farm: the service that runs batches."""
+    from nasfarm import api, log
+
+    farm: api.Farm = ctx.obj.farm()
+    log.setup(farm.settings.log_level, None)
+    if slot is not None:
+        from nasfarm_workers.slot import run_slot
+
+        run_slot(farm.settings, slot, boot, farm.broker.url)
+    else:
+        from nasfarm_workers.agent import run_agent
+
+        run_agent(farm.settings, farm.home, farm.broker)

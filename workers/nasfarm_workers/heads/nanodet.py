@@ -1,0 +1,155 @@
+"""NanoDet's class scores and box distributions to findings with boxes. Pure.
+
+Source: the NanoDet project (generalized focal loss head), https://github.com/RangiLyu/nanodet
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasfarm.core.findings import Finding, Seen
+from nasfarm.core.recipes import ParamValue
+from nasfarm_workers.heads.checks import wrong
+from nasfarm_workers.heads.head import F32
+
+_FINEST_STRIDE = 8
+_MOST_CANDIDATES = 1000
+"""Per picture, before boxes on top of each other are dropped; NanoDet's own limit."""
+
+
+def read(
+    outputs: Sequence[F32],
+    seen: Sequence[Seen],
+    options: Mapping[str, float],
+    params: Mapping[str, ParamValue],
+    labels: Sequence[str],
+) -> list[tuple[Finding, ...]]:
+    """Findings of each picture, highest score first, boxes within the original.
+
+    outputs: for each stride 8, 16, 32 … in any order: class scores [n, cells, len(labels)], after
+        the sigmoid, and distances [n, cells, 4 × bins], logits over 0 … bins − 1 strides from the
+        cell's centre to the left, top, right and bottom edge. The grid is square, row by row.
+    options: `bins` (11), `nms` (0.6: overlap above which the weaker box of a class goes),
+        `most` (100 findings a picture).
+    params: `score`, the least that counts (0.35).
+    Raises RejectError (`model`) where the outputs are others.
+    """
+    bins = int(options.get("bins", 11))
+    levels = _levels(outputs, len(labels), 4 * bins)
+    return [
+        _findings(
+            [(scores[row], distances[row]) for scores, distances in levels],
+            place,
+            options,
+            float(params.get("score", 0.35)),
+            labels,
+        )
+        for row, place in enumerate(seen)
+    ]
+
+
+def _levels(outputs: Sequence[F32], classes: int, sides: int) -> list[tuple[F32, F32]]:
+    """Scores and distances of each stride, finest first, whatever order the file has them in."""
+    scores = sorted((o for o in outputs if o.shape[2:] == (classes,)), key=lambda o: -o.shape[1])
+    distances = sorted((o for o in outputs if o.shape[2:] == (sides,)), key=lambda o: -o.shape[1])
+    cells = [output.shape[1] for output in scores]
+    paired = cells == [output.shape[1] for output in distances]
+    square = all(math.isqrt(count) ** 2 == count for count in cells)
+    if not cells or not paired or not square or len(outputs) != 2 * len(cells):
+        wanted = f"pairs of (n, cells, {classes}) and (n, cells, {sides})"
+        raise wrong("nanodet", wanted, [output.shape for output in outputs])
+    return list(zip(scores, distances, strict=True))
+
+
+def _findings(
+    levels: Sequence[tuple[F32, F32]],
+    seen: Seen,
+    options: Mapping[str, float],
+    least_score: float,
+    labels: Sequence[str],
+) -> tuple[Finding, ...]:
+    scores, classes, boxes = _candidates(levels, least_score)
+    boxes = _on_original(boxes, seen)
+    kept = _distinct(boxes, scores, classes, options.get("nms", 0.6))
+    return tuple(
+        Finding(
+            box=(boxes[k, 0].item(), boxes[k, 1].item(), boxes[k, 2].item(), boxes[k, 3].item()),
+            score=scores[k].item(),
+            class_id=int(classes[k]),
+            label=labels[classes[k]],
+        )
+        for k in kept[: int(options.get("most", 100))]
+        if boxes[k, 2] > boxes[k, 0] and boxes[k, 3] > boxes[k, 1]
+    )
+
+
+def _candidates(
+    levels: Sequence[tuple[F32, F32]], least_score: float
+) -> tuple[F32, NDArray[np.intp], F32]:
+    """Scores, classes and boxes (tensor pixels) of the best candidates, highest score first.
+
+    Only the few cells whose score counts have their box computed.
+    """
+    parts = list(_level_candidates(levels, least_score))
+    scores = np.concatenate([part[0] for part in parts])
+    best = np.argsort(-scores, kind="stable")[:_MOST_CANDIDATES]
+    classes = np.concatenate([part[1] for part in parts])
+    boxes = np.concatenate([part[2] for part in parts])
+    return scores[best], classes[best], boxes[best]
+
+
+def _level_candidates(
+    levels: Sequence[tuple[F32, F32]], least_score: float
+) -> Iterator[tuple[F32, NDArray[np.intp], F32]]:
+    stride = _FINEST_STRIDE
+    for scores, distances in levels:
+        cells, classes = np.nonzero(scores > least_score)
+        across = math.isqrt(len(scores))
+        centres = (np.stack([cells % across, cells // across], axis=1) + 0.5) * stride
+        reach = _expected(distances[cells]) * stride
+        boxes = np.concatenate([centres - reach[:, :2], centres + reach[:, 2:]], axis=1)
+        yield scores[cells, classes], classes, boxes.astype(np.float32)
+        stride *= 2
+
+
+def _expected(logits: F32) -> F32:
+    """[k, 4 × bins] logits to [k, 4]: the mean of each distribution over 0 … bins − 1."""
+    spread = logits.reshape(len(logits), 4, logits.shape[1] // 4)
+    weights = np.exp(spread - spread.max(axis=2, keepdims=True))
+    weights /= weights.sum(axis=2, keepdims=True)
+    mean: F32 = weights @ np.arange(weights.shape[2], dtype=np.float32)
+    return mean
+
+
+def _on_original(boxes: F32, seen: Seen) -> F32:
+    """Tensor pixels to pixels of the original, clipped to it."""
+    offset = np.array([seen.left, seen.top] * 2, dtype=np.float32)
+    scale = np.array([seen.scale_x, seen.scale_y] * 2, dtype=np.float32)
+    edge = np.array([seen.width, seen.height] * 2, dtype=np.float32)
+    clipped: F32 = np.clip((boxes - offset) / scale, 0, edge).astype(np.float32)
+    return clipped
+
+
+def _distinct(boxes: F32, scores: F32, classes: NDArray[np.intp], most_overlap: float) -> list[int]:
+    """Places of the boxes to keep, best first: none overlaps a better one of its class more.
+
+    boxes come sorted by score. Overlap is intersection over union.
+    """
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    left = np.ones(len(scores), dtype=bool)
+    kept: list[int] = []
+    for best in range(len(scores)):
+        if not left[best]:
+            continue
+        kept.append(best)
+        corner = np.maximum(boxes[:, :2], boxes[best, :2])
+        shared = np.prod(
+            np.clip(np.minimum(boxes[:, 2:], boxes[best, 2:]) - corner, 0, None), axis=1
+        )
+        union = np.maximum(areas + areas[best] - shared, 1e-9)
+        left &= ~((classes == classes[best]) & (shared / union > most_overlap))
+    return kept

@@ -1,0 +1,45 @@
+"""Pictures and the pieces of them that stages look at: values only. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasfarm.core.findings import Finding
+
+RGB = NDArray[np.uint8]
+"""(h, w, 3), 0..255, red first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded item. `pixels` may be smaller than the original.
+
+    width, height: of the upright original in pixels.
+    taken_at: ISO 8601, without an offset where the camera wrote none; "" if the file has no time.
+    time_source: "exif", or "" together with `taken_at`.
+    """
+
+    pixels: RGB
+    width: int
+    height: int
+    taken_at: str = ""
+    time_source: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A piece of one picture. `pixels` may be smaller than what was seen.
+
+    owner: the picture's place in the chunk's list.
+    seen_width, seen_height: the piece's size in pixels of the upright original.
+    finding: what the piece shows; None for a whole picture.
+    """
+
+    owner: int
+    pixels: RGB
+    seen_width: int
+    seen_height: int
+    finding: Finding | None = None

@@ -1,0 +1,49 @@
+"""Items, their pictures and findings to result lines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from nasfarm.core.findings import Finding
+from nasfarm.core.items import Item
+from nasfarm.core.lines import Fault, Line
+from nasfarm.core.recipes import ResolvedRecipe
+
+from nasfarm_workers.recipes.maps import map_named
+from nasfarm_workers.pixels import Picture
+
+
+def lines_of(
+    items: Sequence[Item],
+    seen: Sequence[Picture | Fault],
+    found: Iterable[tuple[Finding, ...]],
+    recipe: ResolvedRecipe,
+) -> list[Line]:
+    """One line an item, in order. `found`: the last stage's findings of each picture, no faults."""
+    findings = iter(found)
+    return [
+        Line(item.i, item.item, fault=one)
+        if isinstance(one, Fault)
+        else _good(item, one, next(findings), recipe)
+        for item, one in zip(items, seen, strict=True)
+    ]
+
+
+def _good(
+    item: Item, picture: Picture, findings: tuple[Finding, ...], recipe: ResolvedRecipe
+) -> Line:
+    taken_at, time_source = picture.taken_at, picture.time_source
+    if not taken_at:  # the picture does not say: its file's time, to the second, in UTC
+        taken_at = datetime.fromtimestamp(item.mtime_ns // 10**9, UTC).isoformat()
+        time_source = "mtime"
+    return Line(
+        i=item.i,
+        item=item.item,
+        width=picture.width,
+        height=picture.height,
+        model=recipe.models,
+        taken_at=taken_at,
+        time_source=time_source,
+        fields=map_named(recipe.map)(findings),
+    )

@@ -1,0 +1,65 @@
+"""The last stage's findings on one picture to the fields of its line. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from nasfarm.core.findings import Finding
+from nasfarm.core.lines import Box, Detection, Polygon, Text
+from nasfarm.errors import UnknownNameError
+
+Fields = Mapping[str, tuple[Detection, ...] | tuple[Text, ...]]
+Map = Callable[[Sequence[Finding]], Fields]
+
+_SCORE_DIGITS = 3
+_PIXEL_DIGITS = 1
+
+
+def detect(findings: Sequence[Finding]) -> Fields:
+    """`detections`, highest score first, then by box, so that equal ones have one order."""
+    found = [
+        Detection(f.label, f.class_id, round(f.score, _SCORE_DIGITS), _rounded_box(f.box))
+        for f in findings
+    ]
+    return {"detections": tuple(sorted(found, key=lambda d: (-d.score, d.box, d.class_id)))}
+
+
+def ocr(findings: Sequence[Finding]) -> Fields:
+    """`texts`, in the order given, which is reading order. Four corners each."""
+    return {
+        "texts": tuple(
+            Text(f.text, round(f.score, _SCORE_DIGITS), _rounded_polygon(_outline(f)))
+            for f in findings
+        )
+    }
+
+
+def map_named(name: str) -> Map:
+    """The map of that name. Raises UnknownNameError with the nearest name there is."""
+    if name not in _MAPS:
+        raise UnknownNameError.of("map", name, _MAPS, "Check `map` in the recipe.")
+    return _MAPS[name]
+
+
+def found_in(record: Mapping[str, Any]) -> list[str]:
+    """What a result line (as JSON has it) found: the label or text of each, in its order."""
+    labels = [found["label"] for found in record.get("detections", ())]
+    return labels + [found["text"] for found in record.get("texts", ())]
+
+
+def _rounded_box(box: Box) -> Box:
+    x1, y1, x2, y2 = (round(side, _PIXEL_DIGITS) for side in box)
+    return (x1, y1, x2, y2)
+
+
+def _rounded_polygon(polygon: Polygon) -> Polygon:
+    return tuple((round(x, _PIXEL_DIGITS), round(y, _PIXEL_DIGITS)) for x, y in polygon)
+
+
+def _outline(finding: Finding) -> Polygon:
+    x1, y1, x2, y2 = finding.box
+    return finding.polygon or ((x1, y1), (x2, y1), (x2, y2), (x1, y2))
+
+
+_MAPS: dict[str, Map] = {"detect": detect, "ocr": ocr}

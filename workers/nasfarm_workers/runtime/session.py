@@ -1,0 +1,58 @@
+"""An ONNX file to a session that turns one tensor into output tensors. The only ONNX Runtime here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from nasfarm.errors import RejectError
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+
+
+class Session:
+    """A model that is open. Counts its runs, so that shared batches can be seen."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._input = inner.get_inputs()[0].name
+        self.runs = 0
+
+    def run(self, tensor: F32) -> Sequence[F32]:
+        """One batch through the model: (n, 3, h, w) float32 in, outputs with first axis n.
+
+        Raises RejectError (code `model`) where the model does not take such a tensor.
+        """
+        self.runs += 1
+        try:
+            outputs: Sequence[F32] = self._inner.run(None, {self._input: tensor})
+        except Exception as error:  # ONNX Runtime's errors share no base but this
+            raise RejectError(f"the model refused {tensor.shape}: {error}", code="model") from error
+        return outputs
+
+
+def open_session(path: Path, threads: int) -> Session:
+    """Open an ONNX file on the CPU with exactly `threads` threads. Raises RejectError (`model`)."""
+    options = ort.SessionOptions()
+    # Left to itself ORT counts the machine's cores, not the slot's: slower, and in a container's
+    # cpuset it can crash or hang.
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    try:
+        inner = ort.InferenceSession(
+            str(path),
+            options,
+            providers=["CPUExecutionProvider"],
+            # Left on, it turns a float convolution between quantized ones back into INT8.
+            disabled_optimizers=["WeightBiasQuantization"],
+        )
+    except Exception as error:  # ONNX Runtime's errors share no base but this
+        raise RejectError(f"{path}: cannot be opened as a model: {error}", code="model") from error
+    return Session(inner)
