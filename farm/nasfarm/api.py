@@ -37,7 +37,9 @@ class Farm:
         """The stores in the home folder. Raises RejectError where there is no home yet."""
         settings = self.settings
         if not settings.farm_file.exists():
-            raise RejectError(f"{settings.home}: there is no farm here yet. Make one with: farm init")
+            raise RejectError(
+                f"{settings.home}: there is no farm here yet. Make one with: farm init"
+            )
         return Home(
             jobs=JobStore(settings.jobs_folder),
             models=ModelStore(settings.models_folder),
@@ -66,7 +68,7 @@ class Farm:
         again: bool = False,
         new: bool = False,
     ) -> JobHandle:
-        """Hand in files, folders or patterns. Raises RejectError, RetryError: nothing was accepted."""
+        """Hand in files, folders or patterns. After RejectError or RetryError there is no job."""
         named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         request = Request(
             tuple(os.fspath(path) for path in named), recipe, tuple(sets), Priority(priority),

@@ -22,8 +22,8 @@ from nasfarm.nodes.process import spawn, stop
 KEPT = 3
 """Demos whose results stay on disk; older ones make room."""
 
-TEXTS = ("page.png", "text.png")
-"""The sample photos with something to read; the others have something to see."""
+RECIPE_OF = {"page.png": "ocr", "text.png": ""}
+"""The photo with something to read, and one of formulas, for neither; the others are looked at."""
 
 Show = Callable[[Progress], None]
 
@@ -50,7 +50,8 @@ def run_demo(say: Callable[[str], None], show: Show, timeout_s: float) -> Shown:
         setup.pull_models(farm.settings.home, quiet=False)
         bring_photos(farm.settings)
         with running(farm) as slots:
-            say(f"The farm is up: {slots} slots, each pinned to its cores")
+            say(f"The farm is up: {slots} worker processes, each pinned to its own cores")
+            say("Looking for things in photos, then for words …")
             ends = {recipe: run(farm, recipe, show, timeout_s) for recipe in ("detect", "ocr")}
         return shown(farm, slots, ends)
 
@@ -87,8 +88,9 @@ def bring_photos(settings: config.Settings) -> None:
     for recipe in ("detect", "ocr"):
         (settings.home / "photos" / recipe).mkdir(parents=True)
     for photo in map(Path, json.loads(said)["files"]):
-        recipe = "ocr" if photo.name in TEXTS else "detect"
-        shutil.copy(photo, settings.home / "photos" / recipe)
+        recipe = RECIPE_OF.get(photo.name, "detect")
+        if recipe:
+            shutil.copy(photo, settings.home / "photos" / recipe)
 
 
 @contextmanager

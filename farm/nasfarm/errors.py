@@ -1,13 +1,13 @@
 """What can go wrong, sorted by what the caller must do.
 
-    FarmError                 has `code` and a message that names place, got, wanted, next step
-    ├── RejectError           asking again will not help      (command line: exit 2)
-    │   ├── UnknownNameError  a name that does not exist, with the nearest one that does
-    │   └── MissingExtraError a command of a part that is not installed
-    ├── RetryError            the farm cannot do it now       (command line: exit 75)
-    │   ├── BrokerError       the broker does not answer or refuses
-    │   └── StorageError      a disk or share does not answer, is full or is away
-    └── LeaseLostError        this worker's right to the chunk has gone: stop, publish nothing
+FarmError                 has `code` and a message that names place, got, wanted, next step
+├── RejectError           asking again will not help      (command line: exit 2)
+│   ├── UnknownNameError  a name that does not exist, with the nearest one that does
+│   └── MissingExtraError a command of a part that is not installed
+├── RetryError            the farm cannot do it now       (command line: exit 75)
+│   ├── BrokerError       the broker does not answer or refuses
+│   └── StorageError      a disk or share does not answer, is full or is away
+└── LeaseLostError        this worker's right to the chunk has gone: stop, publish nothing
 """
 
 from __future__ import annotations

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nasfarm.broker.client import Broker
 from nasfarm.broker.leases import Counts
 from nasfarm.core.items import HOME_ROOT
-from nasfarm.core.jobs import Job, Progress, State
+from nasfarm.core.jobs import Job, Progress, Segment, State
 from nasfarm.errors import BrokerError, RejectError, RetryError
 from nasfarm.home import Home
 from nasfarm.jobs.results import count, is_error, item_number, merged, parsed
@@ -23,6 +23,15 @@ POLL_S = (0.02, 0.5)
 def progress(job: Job, home: Home, broker: Broker) -> Progress:
     """How far a job is. A broker that does not answer costs the rates, not the counts."""
     plan = home.jobs.plan(job)
+    if home.jobs.summary(job.job_id, plan[-1].generation) is None:
+        counts = counts_of(job, broker)
+        if counts is not None and not home.jobs.is_cancelled(job.job_id):
+            return live_progress(job, plan[-1].end, counts, note(job, broker))
+    return stored_progress(job, home, plan)
+
+
+def stored_progress(job: Job, home: Home, plan: Sequence[Segment]) -> Progress:
+    """How far a job is that is not live, or no longer: a job that ends has its summary by then."""
     chunks = plan[-1].end
     summary = home.jobs.summary(job.job_id, plan[-1].generation)
     if summary is not None:
@@ -30,9 +39,6 @@ def progress(job: Job, home: Home, broker: Broker) -> Progress:
             job.job_id, State.DONE, job.items, summary.ok, summary.errors, chunks, chunks,
             images_per_s=home.jobs.pace(job.job_id).images_per_s,
         )  # fmt: skip
-    counts = counts_of(job, broker)
-    if counts is not None and not home.jobs.is_cancelled(job.job_id):
-        return live_progress(job, chunks, counts, note(job, broker))
     ok, errors = count(merged(home.jobs, job.job_id, plan))
     done = len(home.jobs.done_chunks(job.job_id))
     state, reason = state_on_storage(job, home, done)
@@ -54,7 +60,9 @@ def state_on_storage(job: Job, home: Home, done: int) -> tuple[State, str]:
     failure = home.jobs.failure(job.job_id)
     if failure is not None:
         return State.FAILED, failure
-    return (State.RUNNING if done else State.QUEUED), "queued on storage: start the farm with farm up"
+    return (
+        State.RUNNING if done else State.QUEUED
+    ), "queued on storage: start the farm with farm up"
 
 
 def live_progress(job: Job, chunks: int, counts: Counts, said: str) -> Progress:
@@ -72,13 +80,19 @@ def live_progress(job: Job, chunks: int, counts: Counts, said: str) -> Progress:
 
 def note(job: Job, broker: Broker) -> str:
     """What holds a live job up and the command that mends it; empty where nothing does."""
-    nodes = broker.presence.alive()
+    try:
+        nodes = broker.presence.alive()
+    except BrokerError as error:
+        return str(error)
     if not nodes:
         return "no node is running. Start one with: farm up"
     reachable = {root for node in nodes for root in node.roots}
     absent = [root for root in job.roots if root not in reachable and root != HOME_ROOT]
     if absent:
-        return f"no running node has the root '{absent[0]}'. On a box that has it: farm roots add {absent[0]} PATH"
+        return (
+            f"no running node has the root '{absent[0]}'. "
+            f"On a box that has it: farm roots add {absent[0]} PATH"
+        )
     return ""
 
 
@@ -95,8 +109,8 @@ def wait(
             return now
         if deadline is not None and time.monotonic() >= deadline:
             raise RetryError(
-                f"{job.job_id}: not finished after {timeout_s:g} s ({now.ok + now.errors} of {now.items}"
-                f" done{'; ' + now.note if now.note else ''}). Go on waiting with: farm wait {job.job_id}",
+                f"{job.job_id}: not finished after {timeout_s:g} s: {now.ok + now.errors} of "
+                f"{now.items} done. {now.note or 'Go on waiting with: farm wait ' + job.job_id}",
                 code="timeout",
             )
         time.sleep(pause_s)
@@ -127,7 +141,11 @@ def retry(job: Job, home: Home, broker: Broker) -> int:
     if now.state is not State.DONE and now.state is not State.FAILED:
         raise RejectError(
             f"{job.job_id}: is {now.state}, and only a finished job can be retried. "
-            + (f"Wait for it: farm wait {job.job_id}" if not now.state.ended else "Submit it with --again.")
+            + (
+                f"Wait for it: farm wait {job.job_id}"
+                if not now.state.ended
+                else "Submit it with --again."
+            )
         )
     plan = home.jobs.plan(job)
     lines = merged(home.jobs, job.job_id, plan)

@@ -16,6 +16,9 @@ from nasfarm.errors import BrokerError, RetryError
 from nasfarm.nodes.supervisor import Child, Exit, Supervisor
 from nasfarm.storage.locked import holder, sole
 
+BROKER = "broker"
+"""Name of the embedded server's child, and of its folder in the state folder."""
+
 STOP_S = 15.0
 """On the way down: the agent's grace of 10 s for running chunks, and a little for the broker."""
 
@@ -39,21 +42,25 @@ def keep_up(
     logs = state_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
 
-    def ended(_child: Child, end: Exit) -> None:
+    def ended(child: Child, end: Exit) -> None:
         if end.retry_s is not None:
             said(str(end))
+        if child.name == BROKER:
+            aside = embedded.set_aside_damaged(state_dir / BROKER, end.code, end.last_lines)
+            if aside is not None:
+                said(f"The broker could not load its state, now in {aside}; jobs are unharmed.")
 
     with sole(lock_file(state_dir), "the farm"):
         children = [agent_child(home, logs)]
         if embed:
-            children.insert(0, broker_child(embedded.prepare(state_dir / "broker")))
+            children.insert(0, broker_child(embedded.prepare(state_dir / BROKER)))
         Supervisor(children, on_exit=ended, tick=tick).run()
 
 
 def broker_child(broker: embedded.EmbeddedBroker) -> Child:
     """The embedded server; it goes last, so that workers can still give back what they hold."""
     return Child(
-        name="broker",
+        name=BROKER,
         argv=broker.argv,
         log_path=broker.log_path,
         pass_fds=(broker.lock_fd,),
@@ -62,11 +69,12 @@ def broker_child(broker: embedded.EmbeddedBroker) -> Child:
 
 
 def agent_child(home: Path, logs: Path) -> Child:
-    """The node agent. Its own children die with it, at once."""
+    """The node agent. Where this process is killed, it goes at once, and its slots with it."""
     return Child(
         name="agent",
         argv=(sys.executable, "-m", "nasfarm", "--home", str(home), "worker"),
         log_path=logs / "agent.log",
+        death_signal=signal.SIGKILL,
         grace_s=STOP_S,
         rank=1,
     )

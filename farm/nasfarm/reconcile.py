@@ -1,4 +1,4 @@
-"""THE MENDING FLOW: plans − results − leases − waiting hints → hints. Safe at any time. Only calls."""
+"""THE MENDING FLOW: plan − results − leases − waiting hints → hints. Only calls; safe any time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Mended:
 
 
 def reconcile(home: Home, broker: Broker, ended: set[str]) -> Mended:
-    """Look at every job that may be unfinished. `ended` remembers, between passes, which are not."""
+    """Look at every job that may be unfinished; `ended` remembers between passes which are not."""
     live = broker.leases.live()
     jobs = hints = 0
     for job_id in sorted((set(home.jobs.ids()) | live) - ended):
@@ -55,7 +55,7 @@ def has_ended(job: Job, home: Home) -> bool:
 
 
 def mend(job: Job, home: Home, broker: Broker) -> int:
-    """Hint what is neither done, leased nor waiting, at most a window of each root; returns hints."""
+    """Hint what is neither done, leased nor waiting, a window of each root; returns how many."""
     if has_ended(job, home):
         return 0
     plan = home.jobs.plan(job)

@@ -134,9 +134,8 @@ def await_ready(
             said = log_path.read_text(errors="replace").strip().splitlines()[-1:]
             raise RetryError(f"the farm ended while starting: {''.join(said)} (log: {log_path})")
         if time.monotonic() >= deadline:
-            raise RetryError(
-                f"not up after {timeout_s:g} s: {what_is_missing(settings)} (logs: {log_path.parent})"
-            )
+            lacking = what_is_missing(settings)
+            raise RetryError(f"not up after {timeout_s:g} s: {lacking} (logs: {log_path.parent})")
         time.sleep(0.1)
 
 

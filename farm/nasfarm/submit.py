@@ -61,7 +61,7 @@ def is_empty(job: Job, request: Request) -> bool:
         return not job.items
     left_out = ", ".join(f"{n} {name}" for name, n in wire.plain(job.skipped).items() if n)
     raise RejectError(
-        f"no pictures in {', '.join(request.paths)}{f' (left out: {left_out})' if left_out else ''}. "
+        f"no pictures in {', '.join(request.paths)} (left out: {left_out or 'nothing'}). "
         f"Name a folder with pictures, e.g.: farm submit ~/Pictures --recipe {request.recipe}"
     )
 
@@ -72,8 +72,10 @@ def accept(home: Home, draft: Path, job: Job, *, again: bool) -> tuple[Job, bool
     for run in count(2):
         if home.jobs.accept(draft, job):
             break
-        if not again:
-            return home.jobs.load(first), True
+        there = home.jobs.load(job.job_id)
+        # An id holds only the key's beginning: of 100,000 jobs two may share one.
+        if there.key == job.key and not again:
+            return there, True
         job = replace(job, job_id=f"{first}-{run}")
     return job, False
 

@@ -20,7 +20,7 @@ _SURE = 0.35
 _SEEN = 0.2
 """The second variant may be this unsure of what the first is sure of, and still has seen it."""
 _OVERLAP = 0.5
-_ROUNDS = 5
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ What was made once lies in the user's cache; from there a pull needs neither net
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -65,9 +66,9 @@ def _into_home(
             if model.version in home.versions(model.name):
                 # Another machine may have made it: its INT8 differs in the last digits, and stays.
                 check_files(final)
-                state = "there"
-            else:
-                publish_version(folder, home)
+                yield Pulled(model.name, model.version, "there", str(final))
+                continue
+            publish_version(folder, home)
             folder = final
         yield Pulled(model.name, model.version, state, str(folder))
 
@@ -77,7 +78,7 @@ def _into_cache(entry: Entry, known: Sequence[Entry], cache: Cache, say: Say) ->
     if cache.has(entry):
         return False
     photo_entry = find_entry(SAMPLE_PHOTOS, known)
-    with cache.locked(), _scratch(cache) as scratch:
+    with storage_errors(cache.folder), cache.locked(), _scratch(cache) as scratch:
         for wanted in _each_once((photo_entry, entry)):
             if not cache.has(wanted):
                 _make(wanted, photo_entry, cache, scratch / wanted.name, say)
@@ -98,6 +99,8 @@ def _make(entry: Entry, photo_entry: Entry, cache: Cache, scratch: Path, say: Sa
         for path in files.values():
             write_file(cache.photo_folder / path.name, path.read_bytes())
         return
+    # Official ONNX Runtime wheels report to Microsoft unless told so before they are imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     # onnx and onnxruntime take a second to import: only who makes a model pays for it.
     from nasfarm_models.build import build_version
 
@@ -117,7 +120,9 @@ def _each_once(entries: Sequence[Entry]) -> list[Entry]:
 
 @contextmanager
 def _scratch(cache: Cache) -> Iterator[Path]:
-    """A hidden folder beside the cache's own, gone afterwards."""
+    """A hidden folder in the cache, gone afterwards; one that a killed pull left goes now."""
+    for left in cache.folder.glob(".pull-*"):
+        shutil.rmtree(left, ignore_errors=True)
     with storage_errors(cache.folder):
         folder = Path(tempfile.mkdtemp(prefix=".pull-", dir=cache.folder))
     try:

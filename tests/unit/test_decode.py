@@ -1,4 +1,4 @@
-"""Decoding: every kind of file a NAS holds gives an upright RGB picture, or a fault that says why."""
+"""Decoding: every kind of file a NAS holds gives an upright picture, or a fault that says why."""
 
 from __future__ import annotations
 
@@ -138,9 +138,17 @@ def test_black_and_white_is_read() -> None:
     assert set(np.unique(picture.pixels)) == {0, 255}
 
 
-def test_a_float_picture_without_any_number_is_black() -> None:
-    blob = saved(Image.fromarray(np.full((8, 8), np.nan, dtype=np.float32)), "TIFF")
-    assert decoded(blob).pixels.max() == 0
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        pytest.param([np.nan, np.nan, np.nan, np.nan], [0, 0, 0, 0], id="no number"),
+        pytest.param([7.5, 7.5, 7.5, 7.5], [0, 0, 0, 0], id="one value"),
+        pytest.param([-3e38, 0, 3e38, np.inf], [0, 128, 255, 128], id="the whole range"),
+    ],
+)
+def test_float_pictures_with_odd_values_are_read(values: list[float], wanted: list[int]) -> None:
+    blob = saved(Image.fromarray(np.array([values], dtype=np.float32)), "TIFF")
+    assert decoded(blob).pixels[0, :, 0].tolist() == wanted
 
 
 @pytest.mark.parametrize(
@@ -155,8 +163,9 @@ def test_transparent_parts_are_white(image: Image.Image) -> None:
 
 
 def test_a_transparent_palette_entry_is_white() -> None:
-    blob = saved(Image.new("P", (8, 8), 3), "PNG", transparency=3)
-    assert decoded(blob).pixels.min() == 255
+    palette = quarters().quantize(8)
+    blob = saved(palette, "PNG", transparency=palette.getpixel((0, 0)))
+    assert_quarters(decoded(blob), (WHITE, GREEN, BLUE, WHITE))
 
 
 def test_the_first_frame_of_a_gif_counts() -> None:

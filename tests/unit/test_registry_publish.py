@@ -158,7 +158,7 @@ from nasfarm.core.models import ModelRef
 from nasfarm.registry.store import ModelStore
 from nasfarm.registry.sync import verified_copy
 store = ModelStore(Path(sys.argv[1]))
-for _ in range(50):
+for _ in range(10):
     path = verified_copy(store, Path(sys.argv[2]), store.pin(ModelRef("finder")))
     assert path.read_bytes() == b"bytes"
     (path.parent / ".int8.verified").unlink(missing_ok=True)

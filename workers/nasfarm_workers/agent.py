@@ -1,4 +1,4 @@
-"""The node agent: cores → slots → pinned worker processes, kept running until it is told to stop."""
+"""The node agent: cores → slots → pinned worker processes, kept running until it has to stop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from nasfarm.errors import FarmError
 from nasfarm.home import Home
 from nasfarm.nodes.cores import slots_of, usable_cores
 from nasfarm.nodes.supervisor import Child, Exit, Supervisor
-
 from nasfarm_workers.chores import Chores
 from nasfarm_workers.slots import ready_file, slot_child, slot_states
 

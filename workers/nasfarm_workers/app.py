@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
+
 from nasfarm import config, reconcile
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
@@ -19,7 +20,6 @@ from nasfarm.errors import BrokerError
 from nasfarm.jobs.store import JobStore
 from nasfarm.nodes.process import die_with_parent
 from nasfarm.registry.store import ModelStore
-
 from nasfarm_workers import tasks
 from nasfarm_workers.runtime.session_cache import SessionCache
 from nasfarm_workers.worker import Worker, model_loader
@@ -109,4 +109,6 @@ def return_lost(settings: config.Settings, run: SlotRun, job_id: str, chunk: int
         mine = [lease for lease in held if lease.chunk == chunk and lease.worker == name]
         reconcile.return_leases(JobStore(settings.jobs_folder), broker, mine)
     except BrokerError as error:
-        log.warning("lease runs out by itself", extra={"action": "return_failed", "reason": str(error)})
+        log.warning(
+            "lease runs out by itself", extra={"action": "return_failed", "reason": str(error)}
+        )

@@ -19,7 +19,6 @@ from nasfarm.home import Home
 from nasfarm.nodes.roots import known_roots, present
 from nasfarm.plan.chunks import queue_names
 from nasfarm.reconcile import lost_leases, reconcile, return_leases
-
 from nasfarm_workers.slots import slot_name
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,6 @@ from nasfarm.core.lines import Fault
 from nasfarm.core.recipes import WHOLE_IMAGE, ResolvedRecipe, ResolvedStage
 from nasfarm.jobs.manifest import read_items
 from nasfarm.plan.chunks import chunk_of
-
 from nasfarm_workers.heads.registry import head_named
 from nasfarm_workers.pixels import Picture, View
 from nasfarm_workers.recipes.lines import lines_of
@@ -60,9 +59,7 @@ def look(
     return seen
 
 
-def find(
-    pictures: Sequence[Picture], recipe: ResolvedRecipe, worker: Worker, beat: Beat
-) -> Found:
+def find(pictures: Sequence[Picture], recipe: ResolvedRecipe, worker: Worker, beat: Beat) -> Found:
     """Every stage over all pictures; what the last one found."""
     found: dict[str, Found] = {}
     for stage in recipe.stages:

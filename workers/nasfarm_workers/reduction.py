@@ -15,7 +15,6 @@ from nasfarm.core.leases import Lease
 from nasfarm.jobs.manifest import read_items
 from nasfarm.jobs.results import merged, parsed, write_results
 from nasfarm.storage.atomic import storage_errors, write_file
-
 from nasfarm_workers.pixels import Picture
 from nasfarm_workers.recipes.maps import found_in
 from nasfarm_workers.recipes.pictures import draw
@@ -60,7 +59,7 @@ def counted(
 
 
 def draw_pictures(job: Job, worker: Worker, beat: Beat) -> None:
-    """Draw what was found into the first pictures that have something, as many as were asked for."""
+    """Draw what was found into the first pictures with findings, as many as were asked for."""
     wanted = int(job.recipe.params.get("pictures", 0))
     if not wanted:
         return
@@ -84,4 +83,3 @@ def picture_of(item: Item, worker: Worker) -> object:
     """The item's picture in a size to look at, or the fault that keeps it."""
     blob = read(item, worker.roots())
     return decode(blob, item.item, PICTURE_SIDE) if isinstance(blob, bytes) else blob
-

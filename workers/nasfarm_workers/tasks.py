@@ -8,13 +8,13 @@ from typing import Any
 
 from celery import Celery
 from celery.worker.request import Request
+
 from nasfarm.broker.hints import CHUNK_TASK
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.jobs import Job
 from nasfarm.core.leases import REDUCE, Hint, Lease, Refusal
 from nasfarm.errors import BrokerError, LeaseLostError, RejectError, RetryError
 from nasfarm.plan.chunks import queue_name
-
 from nasfarm_workers.pipeline import run_chunk
 from nasfarm_workers.reduction import run_reduce
 from nasfarm_workers.worker import Worker
@@ -48,7 +48,10 @@ def take(worker: Worker, job_id: str, number: int) -> None:
         log.warning("broker away", extra={"action": "claim_failed", "reason": str(error)})
         return
     if isinstance(lease, Refusal):
-        log.info("hint not needed", extra={"action": "hint_refused", "job": job_id, "chunk": number, "why": str(lease)})
+        log.info(
+            "hint not needed",
+            extra={"action": "hint_refused", "job": job_id, "chunk": number, "why": str(lease)},
+        )
         return
     try:
         run(lease, worker)
@@ -69,7 +72,9 @@ def run(lease: Lease, worker: Worker) -> None:
             worker.broker.leases.give_back(lease, spend=False)
         return
     chunk, finished = run_chunk(lease, job, worker)
-    log.info("chunk done", extra={**facts(lease), "action": "chunk_done", "items": len(chunk.items)})
+    log.info(
+        "chunk done", extra={**facts(lease), "action": "chunk_done", "items": len(chunk.items)}
+    )
     worker.broker.hints.send(follow_up(job, chunk.root, finished.next_chunk, finished.left))
 
 
@@ -84,11 +89,15 @@ def follow_up(job: Job, root: str, next_chunk: int | None, left: int) -> list[Hi
 
 def hand_back(lease: Lease, worker: Worker, error: RetryError) -> None:
     """The farm cannot do it now: the attempt does not count, the reconciler hints it again."""
-    log.warning("chunk handed back", extra={**facts(lease), "action": "handed_back", "reason": str(error)})
+    log.warning(
+        "chunk handed back", extra={**facts(lease), "action": "handed_back", "reason": str(error)}
+    )
     try:
         worker.broker.leases.give_back(lease, spend=False)
     except BrokerError:
-        log.warning("lease runs out by itself", extra={**facts(lease), "action": "give_back_failed"})
+        log.warning(
+            "lease runs out by itself", extra={**facts(lease), "action": "give_back_failed"}
+        )
 
 
 def fail(lease: Lease, worker: Worker, error: RejectError) -> None:

@@ -14,7 +14,6 @@ from nasfarm.errors import LeaseLostError
 from nasfarm.jobs.store import JobStore
 from nasfarm.registry.store import ModelStore
 from nasfarm.registry.sync import verified_copy
-
 from nasfarm_workers.runtime.session import open_session
 from nasfarm_workers.runtime.session_cache import OpenModel, SessionCache
 
@@ -58,7 +57,9 @@ class Worker:
         return beat
 
 
-def model_loader(store: ModelStore, local: Path, threads: int) -> Callable[[PinnedModel], OpenModel]:
+def model_loader(
+    store: ModelStore, local: Path, threads: int
+) -> Callable[[PinnedModel], OpenModel]:
     """How a worker opens a model: from this node's verified copy, never from the share."""
 
     def load(model: PinnedModel) -> OpenModel:

@@ -1,4 +1,4 @@
-"""A broker's address to a Celery app that both sides use: one set of queue and transport settings."""
+"""A broker's address to the Celery app of both sides: one set of queue and transport settings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {
     "worker_send_task_events": True,
     "broker_transport_options": {
         "priority_steps": [0],
-        "queue_order_strategy": "priority",
+        "queue_order_strategy": "nasfarm.broker.queue_order:UrgentFirst",
         "socket_timeout": 10,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,

@@ -42,7 +42,9 @@ def broker_errors(place: str = "broker") -> Iterator[None]:
             f"the broker does not answer ({place}: {error}). Start the farm with: farm up"
         ) from error
     except redis.RedisError as error:
-        raise BrokerError(f"the broker refuses ({place}: {error}). Look into it with: farm logs") from error
+        raise BrokerError(
+            f"the broker refuses ({place}: {error}). Look into it with: farm logs"
+        ) from error
 
 
 def check(url: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-
 from typing import TYPE_CHECKING
 
 import redis
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 CHUNK_TASK = "farm.chunk"
 """Name of the task that runs one chunk (or, as chunk −1, the reduce step)."""
+
 
 class Hints:
     """The queues. Losing or doubling a hint is harmless. Raises BrokerError."""
@@ -45,7 +45,9 @@ class Hints:
                     )
                     count += 1
         except (OperationalError, redis.RedisError, OSError) as error:
-            raise BrokerError(f"the broker takes no hints ({error}). Start it with: farm up") from error
+            raise BrokerError(
+                f"the broker takes no hints ({error}). Start it with: farm up"
+            ) from error
         return count
 
     def waiting(self, queue: str) -> set[tuple[str, int]]:

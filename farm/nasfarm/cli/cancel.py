@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import as_json, document, say
+from nasfarm.cli.show import as_json, document, number_of, say
 
 
 @click.command()
@@ -21,4 +21,5 @@ def cancel(session: Session, job: str, as_json: bool) -> None:
     if as_json:
         document(now)
     else:
-        say(f"{now.job_id} is {now.state}: {now.ok + now.errors} of {now.items} pictures have a line.")
+        done = f"{now.ok + now.errors} of {number_of(now.items, 'picture')}"
+        say(f"{now.job_id} is {now.state}; {done} have a line.")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from nasfarm.cli.show import Follower, as_json, document, say, table
+from nasfarm.cli.found import words
+from nasfarm.cli.show import Follower, as_json, document, number_of, say, table
+
+if TYPE_CHECKING:
+    from nasfarm.demo import Shown
+
+DRAWN = {"detect": "the photos with a box around each thing", "ocr": "with the words marked"}
 
 
 @click.command()
@@ -22,28 +30,37 @@ def demo(timeout: float, as_json: bool) -> None:
     if as_json:
         document(shown)
         return
-    table(("picture", "what was found"), ((_name(line), _found(line)) for line in shown.lines))
     click.echo()
+    table(
+        ("picture", "what was found"),
+        ((line["item"].rpartition("/")[2], words(line)) for line in shown.lines),
+    )
+    click.echo()
+    _show_places(shown)
+    say("")
+    say("Nothing is left running. Now your own photos:")
+    if shutil.which("farm") is None:
+        activate = Path(sys.executable).parent / "activate"
+        say(f"  source {_short(activate) if activate.exists() else activate}")
+    say("  farm init")
+
+
+def _show_places(shown: Shown) -> None:
+    slots = number_of(shown.slots, "slot")
     for recipe, rate in shown.images_per_s.items():
-        click.echo(f"{recipe}: {rate or 0:g} images/s on {shown.slots} slots")
-        click.echo(f"  results   {shown.results[recipe]}")
-    click.echo(f"  pictures  {shown.pictures[0].rpartition('/')[0] if shown.pictures else '-'}")
-    say("Nothing is left running. Now your own photos: farm init")
+        click.echo(f"{recipe}: {rate or 0:.3g} images/s on {slots}, each on its own cores")
+    folder = Path(shown.folder)
+    click.echo(f"\nSee for yourself, in {_short(folder)}")
+    for recipe, path in shown.results.items():
+        job = str(Path(path).parent.relative_to(folder))
+        click.echo(f"  {job + '/pictures/':<42}  {DRAWN[recipe]}")
+        click.echo(f"  {job + '/results.jsonl':<42}  a line for each picture")
 
 
-def _name(line: Mapping[str, Any]) -> str:
-    return str(line["item"].rpartition("/")[2])
-
-
-def _found(line: Mapping[str, Any]) -> str:
-    if "error" in line:
-        return f"{line['error']['code']}: {line['error']['message']}"
-    if line.get("texts"):
-        words = " / ".join(text["text"] for text in line["texts"][:3])
-        return f"{len(line['texts'])} lines of text: {words} …"
-    best: dict[str, float] = {}
-    for thing in line.get("detections", ()):
-        best.setdefault(thing["label"], thing["score"])
-    counts = Counter(thing["label"] for thing in line.get("detections", ()))
-    things = (f"{n} × {label} ({best[label]:.2f})" for label, n in counts.items())
-    return ", ".join(things) or "nothing"
+def _short(path: Path) -> str:
+    """The path from here or from the user's home, where that is shorter."""
+    text = str(path)
+    for place, sign in ((os.getcwd() + "/", ""), (str(Path.home()) + "/", "~/")):
+        if text.startswith(place):
+            return sign + text.removeprefix(place)
+    return text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from nasfarm.cli.root import Session
@@ -26,8 +28,12 @@ def failed(session: Session, job: str | None, as_json: bool) -> None:
     if as_json:
         document(lines)
     elif lines:
-        rows = ((row["job_id"], row["item"], row["code"], row["message"]) for row in lines)
-        table(("job", "item", "code", "reason"), rows)
-        say(f"{len(lines)} failed. Run them again with: farm retry JOB")
+        table(("job", "picture", "code", "reason"), map(_row, lines))
+        say(f"{len(lines)} failed. Once they are mended: farm retry {job or 'JOB'}")
     else:
         say("No picture failed.")
+
+
+def _row(line: Mapping[str, str]) -> tuple[str, ...]:
+    reason = line["message"].removeprefix(f"{line['item']}: ")  # it stands in the row already
+    return line["job_id"], line["item"], line["code"], reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import as_json, document, job_table
+from nasfarm.cli.show import as_json, document, job_table, say
 
 
 @click.command()
@@ -19,5 +19,7 @@ def jobs(session: Session, as_json: bool) -> None:
     known = follow.jobs(farm.home, farm.broker)
     if as_json:
         document(known)
-    else:
+    elif known:
         job_table(known)
+    else:
+        say("No job yet. Hand in pictures with: farm submit FOLDER --recipe detect")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import as_json, document, say
+from nasfarm.cli.show import as_json, document, number_of, say
 
 
 @click.command()
@@ -20,4 +20,5 @@ def reconcile(session: Session, as_json: bool) -> None:
     if as_json:
         document(mended)
     else:
-        say(f"{mended.jobs} unfinished job(s), {mended.hints} chunk(s) hinted again.")
+        chunks = number_of(mended.hints, "chunk")
+        say(f"{number_of(mended.jobs, 'unfinished job')}; {chunks} hinted again.")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import as_json, document, say
+from nasfarm.cli.show import as_json, document, number_of, say
 
 
 @click.command()
 @click.argument("job")
-@click.option("--failed", is_flag=True, help="Only the pictures that failed (that is what it does).")
+@click.option(
+    "--failed", is_flag=True, help="Only the pictures that failed (that is what it does)."
+)
 @as_json
 @click.pass_obj
 def retry(session: Session, job: str, failed: bool, as_json: bool) -> None:
@@ -22,6 +24,6 @@ def retry(session: Session, job: str, failed: bool, as_json: bool) -> None:
     if as_json:
         document({"job_id": job, "items": count})
     elif count:
-        say(f"Running {count} pictures again. Follow it with: farm wait {job}")
+        say(f"{number_of(count, 'picture')} handed in again. Follow it: farm wait {job}")
     else:
         say(f"No picture of {job} failed; there is nothing to run again.")

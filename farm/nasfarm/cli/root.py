@@ -19,10 +19,33 @@ if TYPE_CHECKING:
 TRY_AGAIN = 75
 """Exit status where the farm cannot do it now (EX_TEMPFAIL)."""
 
-COMMANDS = (
-    "demo init up down roots recipes submit status jobs wait cancel retry failed results nodes "
-    "reconcile"
-).split()
+SECTIONS = {
+    "First steps": {
+        "demo": "Find things and words in sample photos; leaves nothing running",
+        "init": "Make the farm's folder and fetch the models it needs",
+        "roots": "Name the folders that hold your pictures",
+        "up": "Start the farm on this machine",
+        "down": "Stop it; unfinished jobs go on at the next `farm up`",
+    },
+    "Jobs": {
+        "submit": "Hand in pictures",
+        "results": "What was found, for you or for another program",
+        "status": "How far a job is, or the whole farm",
+        "jobs": "Every job, the newest first",
+        "wait": "Follow a job until it ends",
+        "failed": "Which pictures failed, and why",
+        "retry": "Run those once more",
+        "cancel": "Stop a job for good",
+    },
+    "The farm": {
+        "recipes": "What the farm can look for",
+        "models": "Fetch and see the models it looks with",
+        "nodes": "Which boxes lend their cores now",
+        "reconcile": "Look after lost work at once; safe at any time",
+        "worker": "Lend this machine's cores (`farm up` starts it)",
+    },
+}
+"""The commands as --help lists them: the lines stand here so that it need not import them all."""
 PARTS = {"worker": "worker", "models": "models"}
 """Commands that another part of nasfarm brings, and the extra that installs it."""
 
@@ -43,27 +66,36 @@ class Commands(click.Group):
     """Finds commands by name, imports only the one that runs, and translates our errors."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*COMMANDS, *PARTS]
+        return [name for section in SECTIONS.values() for name in section]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([*commands.items()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in COMMANDS:
-            module = importlib.import_module(f"nasfarm.cli.{cmd_name}")
-            command: click.Command = getattr(module, cmd_name)
-            return command
-        return _brought(cmd_name) if cmd_name in PARTS else None
+        if cmd_name in PARTS:
+            return _brought(cmd_name)
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"nasfarm.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
-            raise UnknownNameError.of("command", args[0], self.list_commands(ctx), "See: farm --help")
+            raise UnknownNameError.of(
+                "command", args[0], self.list_commands(ctx), "See: farm --help"
+            )
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except FarmError as error:
-            print(f"farm: {error}", file=sys.stderr)
+            click.echo(f"farm: {error}", err=True)
             sys.exit(2 if isinstance(error, RejectError) else TRY_AGAIN)
         except BrokenPipeError:  # the reader, e.g. `head`, has seen enough
             sys.stderr.close()
@@ -95,7 +127,7 @@ def _missing(name: str, extra: str) -> click.Command:
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Begin with: farm demo. Then: farm init, farm roots add, farm up, farm submit.",
+    epilog="Begin with `farm demo`. What a command takes: farm COMMAND --help",
 )
 @click.option(
     "--home",

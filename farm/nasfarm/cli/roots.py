@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -31,7 +32,9 @@ def add(session: Session, name: str, path: Path, as_json: bool) -> None:
     if as_json:
         document({"name": root.name, "path": str(root.path)})
     else:
-        say(f"{root.name} is {root.path}. Next: farm up, then farm submit {path} --recipe detect")
+        folder = shlex.quote(str(path))
+        say(f"{root.name} is {root.path}")
+        say(f"Next: farm up --detach, then: farm submit {folder} --recipe detect --wait")
 
 
 @roots.command("list")

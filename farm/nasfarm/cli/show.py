@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 import click
 
 from nasfarm.core import wire
 from nasfarm.core.jobs import Progress
+
+LINE_S = (5.0, 60.0)
+"""Where there is no terminal, progress is told no more often and no more seldom than this."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -27,15 +32,27 @@ def say(text: str) -> None:
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows in columns as wide as their widest cell."""
     cells = [list(heads), *([_cell(value) for value in row] for row in rows)]
-    widths = [max(len(row[n]) for row in cells) for n in range(len(heads))]
+    widths = [max(_width(row[n]) for row in cells) for n in range(len(heads))]
     for row in cells:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
+        padded = (text + " " * (w - _width(text)) for text, w in zip(row, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def _width(text: str) -> int:
+    # A terminal gives Chinese characters two columns, and accents of their own none.
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def number_of(count: int, thing: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def duration(seconds: float | None) -> str:
@@ -49,39 +66,55 @@ def duration(seconds: float | None) -> str:
 
 
 class Follower:
-    """Shows a job's progress as it changes: a bar on a terminal, plain lines elsewhere."""
+    """Shows a job's progress: a bar on a terminal, a plain line now and then elsewhere.
+
+    The end is not told: the command itself says what came of it.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._bar = sys.stderr.isatty()
-        self._last = ""
         self._note = ""
+        self._told = (time.monotonic(), 0)
 
     def __call__(self, now: Progress) -> None:
         if self._quiet:
             return
-        if now.note and now.note != self._note:
-            self._end_bar()
-            say(f"{now.job_id}: {now.note}")
-        self._note = now.note
-        done = now.ok + now.errors
-        text = f"{done} of {now.items} images"
-        if now.images_per_s:
-            text += f", {now.images_per_s:g} images/s, {duration(now.eta_s or 0)} left"
-        if self._bar:
-            width = 24 * done // max(1, now.items)
-            click.echo(f"\r\x1b[K[{'#' * width}{'.' * (24 - width)}] {text}", nl=False, err=True)
-            self._last = text
-            if now.state.ended:
-                self._end_bar()
-        elif (step := f"{10 * done // max(1, now.items)}{now.state}") != self._last:
-            self._last = step
-            say(f"{now.job_id}: {now.state}, {text}")
+        if now.note != self._note:
+            self._note = now.note
+            self._clear()
+            if now.note:
+                say(f"{now.job_id}: {now.note}")
+        if now.state.ended:
+            self._clear()
+        elif self._bar:
+            done = 24 * (now.ok + now.errors) // max(1, now.items)
+            text = f"[{'#' * done}{'.' * (24 - done)}] {how_far(now)}"
+            columns = shutil.get_terminal_size().columns - 1  # a wrapped bar would not be wiped
+            click.echo(f"\r\x1b[K{text[:columns]}", nl=False, err=True)
+        elif self._is_time(now):
+            say(f"{now.job_id}: {how_far(now)}")
 
-    def _end_bar(self) -> None:
-        if self._bar and self._last:
-            click.echo("", err=True)
-            self._last = ""
+    def _is_time(self, now: Progress) -> bool:
+        """Every tenth of the job, but not every few seconds; at least once a minute."""
+        tenth = 10 * (now.ok + now.errors) // max(1, now.items)
+        silent_s = time.monotonic() - self._told[0]
+        if silent_s < LINE_S[0] or (tenth == self._told[1] and silent_s < LINE_S[1]):
+            return False
+        self._told = (time.monotonic(), tenth)
+        return True
+
+    def _clear(self) -> None:
+        if self._bar:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def how_far(now: Progress) -> str:
+    """`12 of 400 pictures, 8.1 images/s, 48 s left`."""
+    text = f"{now.ok + now.errors} of {number_of(now.items, 'picture')}"
+    if now.images_per_s:
+        text += f", {now.images_per_s:.3g} images/s"
+    return text if now.eta_s is None else f"{text}, {duration(now.eta_s)} left"
 
 
 def job_table(jobs: Sequence[Progress]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import as_json, document, duration, job_table, say, watch
+from nasfarm.cli.show import as_json, document, how_far, job_table, number_of, watch
 
 
 @click.command()
@@ -16,6 +16,7 @@ from nasfarm.cli.show import as_json, document, duration, job_table, say, watch
 def status(session: Session, job: str | None, watching: bool, as_json: bool) -> None:
     """Show how far JOB is; without one, the jobs that are not finished and the nodes."""
     from nasfarm import follow
+    from nasfarm.cli.waiting import outcome
 
     farm = session.farm()
 
@@ -26,16 +27,21 @@ def status(session: Session, job: str | None, watching: bool, as_json: bool) -> 
             if as_json:
                 document({"jobs": now, "nodes": nodes})
                 return
-            job_table(now)
-            say(f"{sum(len(node.slots) for node in nodes)} slots on {len(nodes)} node(s).")
+            if now:
+                job_table(now)
+            else:
+                click.echo("No job is waiting or running. Those that ended: farm jobs")
+            slots = sum(len(node.slots) for node in nodes)
+            click.echo(f"{number_of(slots, 'slot')} on {number_of(len(nodes), 'node')}.")
             return
         one = follow.progress(farm.job(job), farm.home, farm.broker)
         if as_json:
             document(one)
             return
-        click.echo(f"{one.job_id}: {one.state}, {one.ok} ok, {one.errors} failed of {one.items}")
-        if one.images_per_s:
-            click.echo(f"{one.images_per_s:g} images/s, {duration(one.eta_s)} left")
+        if one.state.ended:
+            click.echo("\n".join(outcome(one)))
+            return
+        click.echo(f"{one.job_id}: {one.state}, {how_far(one)}, {one.errors} failed")
         if one.note:
             click.echo(one.note)
 

@@ -7,17 +7,22 @@ import sys
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import Follower, as_json, document, say
+from nasfarm.cli.show import as_json, document, say
 from nasfarm.core import wire
 from nasfarm.core.jobs import Priority
-from nasfarm.core.requests import Request, Submitted
+from nasfarm.core.requests import Request
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--recipe", required=True, help="What to look for; see: farm recipes list.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a recipe's value.")
-@click.option("--priority", type=click.Choice([*Priority]), default="normal", help="Which goes first.")
+@click.option(
+    "--priority",
+    type=click.Choice([each.value for each in Priority]),
+    default="normal",
+    help="Which goes first.",
+)
 @click.option("--wait", is_flag=True, help="Wait until every picture has its line.")
 @click.option("--timeout", type=float, help="Seconds to wait at most; then exit status 75.")
 @click.option("--again", is_flag=True, help="Run anew what was done before.")
@@ -30,7 +35,7 @@ def submit(
     wait: bool, timeout: float | None, again: bool, new: bool, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Hand in files, folders or patterns in quotes; links are followed, hidden files left out."""
-    from nasfarm import follow
+    from nasfarm.cli.waiting import exit_status, handed_in, wait_for
 
     farm = session.farm()
     request = Request(
@@ -40,32 +45,19 @@ def submit(
     answer = wire.plain(done)
     hinted = answer.pop("hinted")
     if not as_json:
-        say(_sentence(done, dry_run=dry_run))
+        say(handed_in(done, dry_run=dry_run))
         if not hinted:
             say("The broker went away: queued on storage, it runs when the farm is up again.")
-    errors = 0
+    status = 0
     if wait and done.job_id:
-        job = farm.job(done.job_id)
-        end = follow.wait(job, farm.home, farm.broker, timeout, Follower(quiet=as_json))
-        errors = end.errors + (end.state != "done")
+        end = wait_for(farm, done.job_id, timeout, quiet=as_json)
+        status = exit_status(end)
         keep = ("state", "ok", "errors", "images_per_s")
         answer |= {name: value for name, value in wire.plain(end).items() if name in keep}
-        if not as_json:
-            say(f"{end.state}: {end.ok} ok, {end.errors} failed. See: farm results {done.job_id}")
     if as_json:
         document(answer)
     elif done.job_id:
+        if not wait:
+            say(f"Follow it: farm wait {done.job_id}")
         click.echo(done.job_id)
-    sys.exit(1 if errors else 0)
-
-
-def _sentence(done: Submitted, *, dry_run: bool) -> str:
-    skipped = {name: n for name, n in wire.plain(done.skipped).items() if n}
-    left_out = f" Left out: {', '.join(f'{n} {name}' for name, n in skipped.items())}." if skipped else ""
-    if dry_run:
-        return f"{done.items} pictures would be done.{left_out}"
-    if not done.job_id:
-        return f"Nothing new to do.{left_out}"
-    if done.existing:
-        return f"The same job was there before: {done.items} pictures. Run it anew with --again."
-    return f"Accepted {done.items} pictures.{left_out}"
+    sys.exit(status)

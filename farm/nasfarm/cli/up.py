@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import say
+from nasfarm.cli.show import number_of, say
 
 
 @click.command()
@@ -24,4 +24,5 @@ def up(session: Session, detach: bool, no_flower: bool, no_watch: bool, timeout:
         run(farm, say)
         return
     report = start_detached(farm, timeout)
-    say(f"The farm is up on {report.node}: {len(report.slots)} slots. Stop it with: farm down")
+    say(f"The farm is up on {report.node}: {number_of(len(report.slots), 'slot')}.")
+    say("Hand in pictures: farm submit FOLDER --recipe detect   Stop the farm: farm down")

@@ -7,7 +7,7 @@ import sys
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import Follower, as_json, document, say
+from nasfarm.cli.show import as_json, document
 
 
 @click.command()
@@ -17,13 +17,9 @@ from nasfarm.cli.show import Follower, as_json, document, say
 @click.pass_obj
 def wait(session: Session, job: str, timeout: float | None, as_json: bool) -> None:
     """Wait until every picture of JOB has its line."""
-    from nasfarm import follow
+    from nasfarm.cli.waiting import exit_status, wait_for
 
-    farm = session.farm()
-    loaded = farm.job(job)
-    end = follow.wait(loaded, farm.home, farm.broker, timeout, Follower(quiet=as_json))
+    end = wait_for(session.farm(), job, timeout, quiet=as_json)
     if as_json:
         document(end)
-    else:
-        say(f"{end.state}: {end.ok} ok, {end.errors} failed. See: farm results {job}")
-    sys.exit(1 if end.errors or end.state != "done" else 0)
+    sys.exit(exit_status(end))

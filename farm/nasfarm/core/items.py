@@ -35,7 +35,7 @@ class Found:
 
 
 def address(root: str, relative: bytes) -> str:
-    """`root:relative/path`. A name that is not UTF-8, or has `%` or a line break, is percent-encoded.
+    """`root:relative/path`; percent-encoded where a name is not UTF-8 or has `%` or a line break.
 
     >>> address("photos", "雨.jpg".encode())
     'photos:雨.jpg'
@@ -52,7 +52,7 @@ def address(root: str, relative: bytes) -> str:
 
 
 def split_address(item: str) -> tuple[str, bytes]:
-    """The root's name and the relative path as the file system's bytes; the inverse of `address`."""
+    """The root's name and the path below it in the file system's bytes; undoes `address`."""
     root, _, path = item.partition(":")
     if "%" in path:
         return root, unquote_to_bytes(path)

@@ -108,7 +108,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """summary.json: the job's outcome, written last; its presence at the plan's generation is done."""
+    """summary.json: the outcome, written last. Of the plan's generation it means: done."""
 
     job_id: str
     generation: int
@@ -128,7 +128,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A job as `status` shows it. Rates are images a second since the first claim; eta in seconds."""
+    """A job as `status` shows it: images a second since the first claim, seconds still to go."""
 
     job_id: str
     state: State

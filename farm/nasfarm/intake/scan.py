@@ -5,22 +5,27 @@ Paths are resolved before their root is chosen, so a link cannot lead out of eve
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from nasfarm.core.items import Found, address
+from nasfarm.core.items import HOME_ROOT, Found, address
 from nasfarm.core.jobs import Skipped
 from nasfarm.errors import RejectError, UnknownNameError
 from nasfarm.intake.names import is_image, is_system
+from nasfarm.intake.patterns import has_pattern, matching
 
 log = logging.getLogger(__name__)
 
 Locate = Callable[[str], tuple[str, bytes] | None]
 """A resolved path to its root's name and the path below it; None where no root holds it."""
+
+OWN_FOLDERS = frozenset((b"jobs", b"models", b"recipes", b"quarantine"))
+"""Folders of FARM_HOME that a walk leaves out: pictures drawn for one job are no items of the next
+where the home lies among the photos."""
 
 
 @dataclass(slots=True)
@@ -39,128 +44,160 @@ class Tally:
 
 
 def scan(arguments: Iterable[str], locate: Locate, tally: Tally) -> Iterator[Found]:
-    """Yield a Found for every image that the arguments name: files, folders, glob patterns.
+    """Yield a Found for every image that the arguments name: files, folders, patterns; in no order.
 
     A file reached by two arguments is yielded twice. Raises RejectError for an argument that does
     not exist, lies outside every root, or is neither a file nor a folder.
     """
     for argument in arguments:
-        if os.path.lexists(argument):
-            yield from _named(argument, locate, tally)
-        elif glob.has_magic(argument):
+        if has_pattern(argument) and not os.path.lexists(argument):
             yield from _matching(argument, locate, tally)
         else:
-            raise _no_such_path(argument)
+            yield from _named(argument, locate, tally)
 
 
 def _named(argument: str, locate: Locate, tally: Tally) -> Iterator[Found]:
     """What the user names outright must be usable, or the whole request is refused."""
     path = os.path.realpath(argument)
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        raise RejectError(f"{argument}: {error.strerror}. Name a file or a folder.") from error
+    status = _status(argument, path)
+    if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
+        raise RejectError(f"{argument}: is neither a file nor a folder. Name files or folders.")
     place = locate(path)
     if place is None:
         folder = path if stat.S_ISDIR(status.st_mode) else os.path.dirname(path)
         raise RejectError(
             f"{argument}: lies in {folder}, which is in none of the farm's roots. "
-            f"Add it first: farm roots add NAME {folder}",
+            f"Add it first: farm roots add NAME {shlex.quote(folder)}",
             code="outside_root",
         )
-    if stat.S_ISDIR(status.st_mode):
-        yield from _walk(path, locate, tally)
-    elif stat.S_ISREG(status.st_mode):
+    if stat.S_ISREG(status.st_mode):
         yield Found(address(*place), status.st_size, status.st_mtime_ns)
+    elif os.access(path, os.R_OK | os.X_OK):
+        yield from _walk(path, locate, tally)
     else:
-        raise RejectError(f"{argument}: is neither a file nor a folder. Name files or folders.")
+        raise RejectError(f"{argument}: you may not list this folder. Check its permissions.")
+
+
+def _status(argument: str, path: str) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if os.path.islink(argument):
+            raise RejectError(
+                f"{argument}: is a link to {path}, which is not there. Name a file or a folder."
+            ) from error
+        raise _no_such_path(argument) from error
+    except OSError as error:
+        raise RejectError(f"{argument}: {error.strerror}. Name a file or a folder.") from error
 
 
 def _matching(pattern: str, locate: Locate, tally: Tally) -> Iterator[Found]:
     """What a pattern matches is treated like the content of a folder."""
     matched = False
-    for path in sorted(glob.iglob(pattern, recursive=True)):
+    for path in matching(pattern):
         matched = True
-        yield from _found(path, os.path.basename(path), locate, tally)
+        found = _look(path, os.path.basename(path), locate, tally)
+        if isinstance(found, Found):
+            yield found
+        elif found is not None:
+            yield from _walk(found, locate, tally)
     if not matched:
         raise RejectError(f"{pattern}: nothing matches this pattern. Check it with: ls {pattern}")
 
 
-def _walk(folder: str, locate: Locate, tally: Tally) -> Iterator[Found]:
-    """Everything below a resolved folder, in the order of names, folders within folders."""
-    place = locate(folder)
-    if place is None or not _first_visit(folder, tally):
-        return
-    root, below = place
+def _walk(top: str, locate: Locate, tally: Tally) -> Iterator[Found]:
+    """Everything below a resolved folder. Its depth and the size of its folders cost no memory."""
+    pending = [top]
+    while pending:
+        folder = pending.pop()
+        place = locate(folder)
+        if place is None:
+            continue
+        root, below = place
+        if root == HOME_ROOT and below in OWN_FOLDERS:
+            tally.system += 1
+            continue
+        prefix = below + b"/" if below else b""
+        for entry in _entries(folder, tally):
+            if entry.is_symlink():
+                found = _look(entry.path, entry.name, locate, tally)
+            else:
+                found = _entry(entry, root, prefix, tally)
+            if isinstance(found, Found):
+                yield found
+            elif found is not None:
+                pending.append(found)
+
+
+def _entries(folder: str, tally: Tally) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder; nothing where it was walked before or cannot be read."""
     try:
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in tally.walked:
+            return
+        tally.walked.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
+            yield from listing
     except OSError as error:
         tally.not_a_file += 1
         log.warning(
             "folder cannot be read, left out",
             extra={"action": "scan_folder", "place": folder, "reason": error.strerror},
         )
-        return
-    prefix = below + b"/" if below else b""
-    for entry in entries:
-        if entry.is_symlink() or entry.is_dir(follow_symlinks=False) or is_system(entry.name):
-            yield from _found(entry.path, entry.name, locate, tally)
+
+
+def _entry(entry: os.DirEntry[str], root: str, prefix: bytes, tally: Tally) -> Found | str | None:
+    """An entry that is no link: an item, a folder to walk, or nothing, which was counted."""
+    try:
+        if is_system(entry.name):
+            tally.system += 1
+        elif entry.is_dir(follow_symlinks=False):
+            return entry.path
         elif not entry.is_file(follow_symlinks=False):
             tally.not_a_file += 1
         elif not is_image(entry.name):
             tally.other_type += 1
         else:
-            yield from _file(entry, root, prefix, tally)
-
-
-def _file(entry: os.DirEntry[str], root: str, prefix: bytes, tally: Tally) -> Iterator[Found]:
-    try:
-        status = entry.stat(follow_symlinks=False)
+            status = entry.stat(follow_symlinks=False)
+            name = prefix + os.fsencode(entry.name)
+            return Found(address(root, name), status.st_size, status.st_mtime_ns)
     except OSError:  # gone since the folder was listed
         tally.not_a_file += 1
-        return
-    name = prefix + os.fsencode(entry.name)
-    yield Found(address(root, name), status.st_size, status.st_mtime_ns)
+    return None
 
 
-def _found(path: str, name: str, locate: Locate, tally: Tally) -> Iterator[Found]:
-    """One entry by its path: links resolved, folders walked, everything else counted."""
+def _look(path: str, name: str, locate: Locate, tally: Tally) -> Found | str | None:
+    """A path whose links are resolved: an item, a folder to walk, or nothing, which was counted."""
     if is_system(name):
         tally.system += 1
-        return
+        return None
     target = os.path.realpath(path)
     try:
         status = os.stat(target)
     except OSError:
         tally.not_a_file += 1
-        return
+        return None
     place = locate(target)
     if place is None:
         tally.outside_root += 1
     elif stat.S_ISDIR(status.st_mode):
-        yield from _walk(target, locate, tally)
+        return target
     elif not stat.S_ISREG(status.st_mode):
         tally.not_a_file += 1
     elif not is_image(name):
         tally.other_type += 1
     else:
-        yield Found(address(*place), status.st_size, status.st_mtime_ns)
-
-
-def _first_visit(folder: str, tally: Tally) -> bool:
-    status = os.stat(folder)
-    key = (status.st_dev, status.st_ino)
-    if key in tally.walked:
-        return False
-    tally.walked.add(key)
-    return True
+        return Found(address(*place), status.st_size, status.st_mtime_ns)
+    return None
 
 
 def _no_such_path(argument: str) -> RejectError:
-    folder, name = os.path.split(argument)
+    """Names the first part of the path that is not there, and what lies there instead."""
+    folder, name = os.path.split(os.path.abspath(argument))
+    while not os.path.isdir(folder):
+        folder, name = os.path.split(folder)
     try:
-        there = os.listdir(folder or ".")
+        there = os.listdir(folder)
     except OSError:
         return RejectError(f"{argument}: there is no such file or folder.", code="unknown_name")
-    return UnknownNameError.of("file or folder", name, there, f"(looked in {folder or os.getcwd()})")
+    return UnknownNameError.of("file or folder", name, there, f"(looked in {folder})")

@@ -80,7 +80,8 @@ def spool(folder: Path) -> Iterator[Spool]:
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute(
-                "CREATE TABLE found (item TEXT PRIMARY KEY, bytes INTEGER, mtime_ns INTEGER) WITHOUT ROWID"
+                "CREATE TABLE found (item TEXT PRIMARY KEY, bytes INTEGER, mtime_ns INTEGER)"
+                " WITHOUT ROWID"
             )
             yield Spool(connection)
         except sqlite3.OperationalError as error:

@@ -79,9 +79,13 @@ class JobStore:
         try:
             data = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise UnknownNameError.of("job", job_id, self.ids(), "See them all: farm jobs") from error
+            raise UnknownNameError.of(
+                "job", job_id, self.ids(), "See them all: farm jobs"
+            ) from error
         except OSError as error:
-            raise StorageError(f"{path}: {error.strerror}. Check the share and try again.") from error
+            raise StorageError(
+                f"{path}: {error.strerror}. Check the share and try again."
+            ) from error
         return wire.decode(Job, data, str(path))
 
     def plan(self, job: Job) -> tuple[Segment, ...]:
@@ -122,7 +126,9 @@ class JobStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StorageError(f"{path}: {error.strerror}. Check the share and try again.") from error
+            raise StorageError(
+                f"{path}: {error.strerror}. Check the share and try again."
+            ) from error
         summary = wire.decode(Summary, data, str(path))
         return summary if summary.generation == generation else None
 

@@ -32,6 +32,11 @@ def read(
     scores = sole(outputs, "turned", (len(seen), len(labels)))
     threshold = options.get("threshold", 0.9)
     return [
-        (replace(finding, turned=labels[row.argmax()] == _UPSIDE_DOWN and row.max() > threshold),)
+        (replace(finding, turned=_is_turned(row, labels, threshold)),)
         for finding, row in zip(crop_findings(seen, "turned"), scores, strict=True)
     ]
+
+
+def _is_turned(row: F32, labels: Sequence[str], threshold: float) -> bool:
+    likeliest = int(row.argmax())
+    return labels[likeliest] == _UPSIDE_DOWN and float(row[likeliest]) > threshold

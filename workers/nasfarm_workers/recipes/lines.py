@@ -9,9 +9,8 @@ from nasfarm.core.findings import Finding
 from nasfarm.core.items import Item
 from nasfarm.core.lines import Fault, Line
 from nasfarm.core.recipes import ResolvedRecipe
-
-from nasfarm_workers.recipes.maps import map_named
 from nasfarm_workers.pixels import Picture
+from nasfarm_workers.recipes.maps import map_named
 
 
 def lines_of(

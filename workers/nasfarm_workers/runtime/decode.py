@@ -94,9 +94,10 @@ def _picture(image: ImageFile.ImageFile, max_side: int) -> Picture:
     drafted = image.draft(None, wanted) if shrink < 1 else None
     image.load()
     region = drafted[1] if drafted else (0, 0, *image.size)
-    plain = _rgb(image)
+    plain = _reducible(image)
     if shrink < 1:
         plain = plain.resize(wanted, Image.Resampling.HAMMING, box=region, reducing_gap=2.0)
+    plain = _rgb(plain)
     exif = _exif(image)
     turn = _UPRIGHT.get(exif.get(_ORIENTATION))
     if turn is not None:
@@ -107,20 +108,29 @@ def _picture(image: ImageFile.ImageFile, max_side: int) -> Picture:
     return Picture(np.asarray(plain), width, height, taken_at, "exif" if taken_at else "")
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Any of Pillow's modes to RGB.
+def _reducible(image: Image.Image) -> Image.Image:
+    """The modes that Pillow cannot reduce smoothly, to such as it can; others as they are.
 
-    Transparent parts become white: such pictures are mostly drawings, signs and pages, made to be
-    seen on paper or a white screen. 16-bit values lose their low byte; 32-bit and float ones, whose
-    range is the file's own, are stretched from their least to their largest.
+    16-bit values lose their low byte.
     """
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image.convert({"1": "L", "P": "RGB"}.get(image.mode, image.mode))
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """What is left of the modes to RGB; after reducing, which on large pictures saves gigabytes.
+
+    Transparent parts become white: such pictures are mostly drawings, signs and pages, made to be
+    seen on paper or a white screen. 32-bit and float values, whose range is the file's own, are
+    stretched from their least to their largest.
+    """
     if image.mode in ("I", "F"):
         return _stretched(np.asarray(image, dtype=np.float64)).convert("RGB")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    if image.mode == "RGBA":
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
 
 

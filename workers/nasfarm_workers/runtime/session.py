@@ -1,4 +1,4 @@
-"""An ONNX file to a session that turns one tensor into output tensors. The only ONNX Runtime here."""
+"""An ONNX file to a session that turns a tensor into output tensors. Only ONNX Runtime is here."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from nasfarm.errors import RejectError
 from numpy.typing import NDArray
+
+from nasfarm.errors import RejectError
 
 F32 = NDArray[np.float32]
 

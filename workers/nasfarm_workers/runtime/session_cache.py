@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nasfarm.core.models import ModelManifest, PinnedModel
-
 from nasfarm_workers.runtime.session import Session
 
 KEPT = 6

@@ -1,0 +1,30 @@
+"""A result line to a few words that a person reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+MOST = 72
+"""Letters that words about one picture take at most: a line on a terminal, beside its name."""
+
+
+def words(line: Mapping[str, Any]) -> str:
+    """`2 × person (0.91), 1 × dog (0.55)`: how many and the best score; or the text; or a fault."""
+    if "error" in line:
+        return f"failed: {line['error']['code']}"
+    said = _texts(line["texts"]) if line.get("texts") else _things(line.get("detections", ()))
+    return (said if len(said) <= MOST else said[: MOST - 1] + "…") or "nothing"
+
+
+def _texts(texts: Any) -> str:
+    return " / ".join(text["text"] for text in texts)
+
+
+def _things(things: Any) -> str:
+    counts = Counter(thing["label"] for thing in things)
+    best: dict[str, float] = {}
+    for thing in things:
+        best[thing["label"]] = max(thing["score"], best.get(thing["label"], 0.0))
+    return ", ".join(f"{n} × {label} ({best[label]:.2f})" for label, n in counts.items())

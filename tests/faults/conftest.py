@@ -1,0 +1,40 @@
+"""A running farm whose leases would take far too long to run out, and 500 photos to work on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from farmyard import Farmyard
+
+LEASE_S = 300
+"""A chunk that had to wait for its lease to run out would fail every test here."""
+
+PHOTOS = 500
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Iterator[Farmyard]:
+    yard = Farmyard(tmp_path, {"FARM_LEASE_S": str(LEASE_S)})
+    try:
+        yard.up()
+        yield yard
+    finally:
+        yard.close()
+
+
+@pytest.fixture
+def photos(farm: Farmyard) -> Path:
+    """A folder of 500 photos in a root of the farm."""
+    folder = farm.folder / "photos"
+    folder.mkdir()
+    kept = farm.ok("models", "show", "sample-photos", "--json").json["files"]
+    first = [Path(shutil.copy(file, farm.folder)) for file in kept]
+    for i in range(PHOTOS):
+        source = first[i % len(first)]
+        os.link(source, folder / f"{i:04d}{source.suffix}")
+    farm.ok("roots", "add", "photos", folder)
+    return folder

@@ -1,0 +1,119 @@
+"""Maps and pictures: findings become a line's fields, and a picture that shows them."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nasfarm.core.findings import Finding
+from nasfarm.core.lines import Detection, Text
+from nasfarm.errors import UnknownNameError
+from nasfarm_workers.pixels import Picture
+from nasfarm_workers.recipes.maps import found_in, map_named
+from nasfarm_workers.recipes.pictures import draw
+
+
+def finding(score: float, *box: float, label: str = "cat") -> Finding:
+    x1, y1, x2, y2 = box
+    return Finding((x1, y1, x2, y2), score, 15, label)
+
+
+def test_detections_are_rounded_and_sorted_by_score_then_box() -> None:
+    fields = map_named("detect")(
+        [
+            finding(0.50004, 30, 0, 40, 10),
+            finding(0.9126, 10.46, 20.04, 110.0, 300.25),
+            finding(0.49996, 20, 0, 40, 10),
+        ]
+    )
+    assert fields == {
+        "detections": (
+            Detection("cat", 15, 0.913, (10.5, 20.0, 110.0, 300.2)),
+            Detection("cat", 15, 0.5, (20, 0, 40, 10)),
+            Detection("cat", 15, 0.5, (30, 0, 40, 10)),
+        )
+    }
+
+
+def test_texts_keep_their_order() -> None:
+    corners = ((1.04, 2.0), (9.0, 2.0), (9.0, 4.0), (1.0, 4.06))
+    fields = map_named("ocr")(
+        [
+            Finding((1, 2, 9, 4), 0.61239, polygon=corners, text="second"),
+            Finding((1, 0, 9, 2), 0.99999, text="first"),
+        ]
+    )
+    assert fields == {
+        "texts": (
+            Text("second", 0.612, ((1.0, 2.0), (9.0, 2.0), (9.0, 4.0), (1.0, 4.1))),
+            Text("first", 1.0, ((1, 0), (9, 0), (9, 2), (1, 2))),
+        )
+    }
+
+
+@pytest.mark.parametrize(("name", "field"), [("detect", "detections"), ("ocr", "texts")])
+def test_nothing_found_is_an_empty_field(name: str, field: str) -> None:
+    assert map_named(name)([]) == {field: ()}
+
+
+def test_an_unknown_map_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'detect'"):
+        map_named("detekt")
+
+
+def test_what_a_line_found_is_counted_by_label_or_text() -> None:
+    record = {"detections": [{"label": "cat"}, {"label": "cat"}], "texts": [{"text": "EXIT"}]}
+    assert found_in(record) == ["cat", "cat", "EXIT"]
+    assert found_in({"status": "error"}) == []
+
+
+GREY = Picture(np.full((240, 320, 3), 128, dtype=np.uint8), 640, 480)
+"""Decoded at half its size."""
+
+
+def drawn(record: dict[str, object]) -> np.ndarray:
+    return np.asarray(Image.open(BytesIO(draw(GREY, record)))).astype(int)
+
+
+def coloured(pixels: np.ndarray) -> np.ndarray:
+    """Where a pixel is far from the grey of the picture and from any grey."""
+    return np.ptp(pixels, axis=2) > 60
+
+
+def test_a_box_is_drawn_where_it_lies_in_the_reduced_picture() -> None:
+    box = [200.0, 160.0, 440.0, 400.0]
+    pixels = drawn({"detections": [{"label": "cat", "class_id": 15, "score": 0.9, "box": box}]})
+    assert pixels.shape == (240, 320, 3)
+    marked = coloured(pixels)
+    rows, columns = np.nonzero(marked[100:])
+    assert abs(columns.min() - 100) <= 2
+    assert abs(columns.max() - 220) <= 2
+    assert abs(rows.max() + 100 - 200) <= 2
+    assert not marked[110:190, 110:210].any()  # what was found stays visible
+    assert marked[60:79, 100:130].any()  # the chip above the box
+
+
+def test_a_label_has_one_colour_and_chips_stay_clear_of_each_other() -> None:
+    box = [0.0, 0.0, 640.0, 480.0]
+    one = {"label": "cat", "class_id": 15, "score": 0.9, "box": box}
+    other = {"label": "dog", "class_id": 16, "score": 0.4, "box": box}
+    alone, both = drawn({"detections": [one]}), drawn({"detections": [one, other]})
+    np.testing.assert_allclose(alone[4:15, 6:60], both[4:15, 6:60], atol=40)
+    assert coloured(both)[24:32, 4:40].mean() > 0.4
+
+
+def test_texts_are_written_out_beside_the_picture() -> None:
+    polygon = [[40, 40], [400, 40], [400, 100], [40, 100]]
+    pixels = drawn({"texts": [{"text": "出口 Exit", "score": 0.9, "polygon": polygon}]})
+    assert pixels.shape == (240, 640, 3)
+    sheet = pixels[:, 320:].mean(axis=2)
+    rows, columns = np.nonzero(sheet < 100)
+    assert 20 <= rows.min() <= rows.max() <= 50
+    assert 20 <= columns.min() <= columns.max() <= 200
+
+
+def test_a_line_without_findings_gives_the_plain_picture() -> None:
+    assert np.abs(drawn({"detections": [], "texts": []}) - 128).max() <= 2
