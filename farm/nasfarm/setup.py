@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from nasfarm import keep
+from nasfarm import keep, log
 from nasfarm.api import Farm
 from nasfarm.config import Settings
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.nodes import NodeReport
 from nasfarm.errors import FarmError, RejectError, RetryError
+from nasfarm.nodes.cores import slots_of, usable_cores
 from nasfarm.nodes.roots import record
 from nasfarm.recipe_specs import specs
 from nasfarm.storage.atomic import storage_errors, write_file
@@ -68,8 +69,8 @@ def farm_models(home: Path, arguments: list[str], *, quiet: bool) -> bytes:
 def up(farm: Farm, say: Callable[[str], None]) -> None:
     """Run the whole farm in this process's terminal until Ctrl-C or `farm down`."""
     settings = farm.settings
-    require_local(settings.state_dir)
-    _ = farm.home  # says what to do where there is none
+    check_can_run(farm)
+    log.setup(settings.log_level, settings.logs_folder / "up.jsonl")
     told = False
     next_look = 0.0
 
@@ -87,6 +88,14 @@ def up(farm: Farm, say: Callable[[str], None]) -> None:
     keep.keep_up(settings.home, settings.state_dir, embed=embed, said=say, tick=tick)
 
 
+def check_can_run(farm: Farm) -> None:
+    """Raise RejectError, with what to do, where a farm cannot run here as it is set up."""
+    settings = farm.settings
+    require_local(settings.state_dir)
+    _ = farm.home  # says so where there is none yet
+    slots_of(usable_cores(), settings.slots, settings.cores_per_slot)
+
+
 def ready_node(settings: Settings) -> NodeReport | None:
     """This machine's report once broker and every slot answer; None until then."""
     try:
@@ -102,7 +111,7 @@ def start_detached(farm: Farm, timeout_s: float) -> NodeReport:
     is not up in time: then it is stopped again.
     """
     settings = farm.settings
-    _ = farm.home
+    check_can_run(farm)
     running = keep.running(settings.state_dir)
     if running is not None:
         raise RejectError(f"the farm is running already (process {running}). Stop it: farm down")

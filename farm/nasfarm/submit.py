@@ -34,12 +34,14 @@ def submit(request: Request, home: Home, broker: Broker) -> Submitted:
         found.add(scan(request.paths, lambda path: root_of(Path(path), home.roots), tally))
         done = found.drop(done_before(home.jobs, recipe)) if request.new else 0
         manifest = write_manifest(draft / "manifest.jsonl", found.items())
-        job = plan_job(request, recipe, manifest, tally.skipped(done))
+        skipped = tally.skipped(done)
+        job = plan_job(request, recipe, manifest, skipped)
         if request.dry_run or is_empty(job, request):
             return Submitted.of(job, job_id="")
         job, existing = accept(home, draft, job, again=request.again)
     hinted = announce(job, home, broker)
-    return Submitted.of(job, job_id=job.job_id, existing=existing, hinted=hinted)
+    answer = Submitted.of(job, job_id=job.job_id, existing=existing, hinted=hinted)
+    return replace(answer, skipped=skipped)
 
 
 def plan_job(request: Request, recipe: ResolvedRecipe, manifest: Written, skipped: Skipped) -> Job:

@@ -56,7 +56,6 @@ def main() -> None:
     svg = re.sub(r"[ \t]+$", "", drawn(demo_output()), flags=re.MULTILINE)
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_text(svg, "utf-8")
-    print(f"Wrote {PICTURE}")
 
 
 if __name__ == "__main__":

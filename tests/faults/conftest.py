@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from farmyard import Farmyard
 
 LEASE_S = 300
@@ -17,7 +18,7 @@ PHOTOS = 500
 
 
 @pytest.fixture
-def farm(tmp_path: Path) -> Iterator[Farmyard]:
+def farm(tmp_path: Path, cached_models: None) -> Iterator[Farmyard]:
     yard = Farmyard(tmp_path, {"FARM_LEASE_S": str(LEASE_S)})
     try:
         yard.up()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from farmyard import Farmyard, kill9, wait_until
 
 pytestmark = pytest.mark.short
@@ -53,12 +55,20 @@ def log_times(path: Path, action: str) -> list[datetime]:
     return found
 
 
-def worker(farm: Farmyard) -> int:
-    return random.choice(farm.slot_pids())
+def worker(farm: Farmyard, chance: random.Random) -> int:
+    return chance.choice(farm.slot_pids())
 
 
-def pool_child(farm: Farmyard) -> int:
-    return random.choice(psutil.Process(worker(farm)).children()).pid
+def pool_child(farm: Farmyard, chance: random.Random) -> int:
+    return psutil.Process(worker(farm, chance)).children()[0].pid
+
+
+def agent(farm: Farmyard, _chance: random.Random) -> int:
+    return farm.agent_pid()
+
+
+def broker(farm: Farmyard, _chance: random.Random) -> int:
+    return farm.broker_pid()
 
 
 @pytest.mark.parametrize(
@@ -66,15 +76,19 @@ def pool_child(farm: Farmyard) -> int:
     [
         pytest.param(worker, id="a worker"),
         pytest.param(pool_child, id="a worker's pool child"),
-        pytest.param(Farmyard.agent_pid, id="the node agent"),
-        pytest.param(Farmyard.broker_pid, id="the broker"),
+        pytest.param(agent, id="the node agent"),
+        pytest.param(broker, id="the broker"),
     ],
 )
 def test_a_kill_9_costs_no_image_and_waits_for_no_lease(
-    farm: Farmyard, photos: Path, victim: Callable[[Farmyard], int]
+    farm: Farmyard,
+    photos: Path,
+    chance: random.Random,
+    victim: Callable[[Farmyard, random.Random], int],
 ) -> None:
     job_id = begin(farm, photos)
-    pid = victim(farm)
+    time.sleep(chance.uniform(0, 2))
+    pid = victim(farm, chance)
     kill9(pid)
     wait_until(lambda: not psutil.pid_exists(pid), what="the killed process is still there")
     check_all_there(farm, job_id)
@@ -86,13 +100,13 @@ def test_after_the_agents_death_a_chunk_is_claimed_within_seconds(
     job_id = begin(farm, photos)
     kill9(farm.agent_pid())
     check_all_there(farm, job_id)
-    restart = log_times(farm.state / "logs" / "agent.log", "child_start")[2]
+    restart = log_times(farm.state / "logs" / "agent.jsonl", "child_start")[2]
     begun = [
-        time
+        when
         for slot in farm.nodes()[0]["slots"]
-        for time in log_times(farm.state / "logs" / f"slot{slot['number']}.log", "chunk_begun")
+        for when in log_times(farm.state / "logs" / f"slot{slot['number']}.jsonl", "chunk_begun")
     ]
-    waited = (min(time for time in begun if time > restart) - restart).total_seconds()
+    waited = (min(when for when in begun if when > restart) - restart).total_seconds()
     print(f"first chunk {waited:.1f} s after the restart")
     assert waited < 5
 
@@ -126,7 +140,7 @@ def test_a_cancelled_job_stops_and_stays_cancelled(farm: Farmyard, photos: Path)
 def no_chunk_runs(farm: Farmyard) -> bool:
     """Whether every worker's last word is that it is through with its chunk."""
     for slot in farm.nodes()[0]["slots"]:
-        log = farm.state / "logs" / f"slot{slot['number']}.log"
+        log = farm.state / "logs" / f"slot{slot['number']}.jsonl"
         begun = len(log_times(log, "chunk_begun"))
         if begun > len(log_times(log, "chunk_done")) + len(log_times(log, "lease_lost")):
             return False

@@ -1,4 +1,4 @@
-"""One running farm for all tests that only hand in pictures, with the rights of an ordinary user."""
+"""One running farm for the tests that only hand in pictures, with an ordinary user's rights."""
 
 from __future__ import annotations
 
@@ -8,39 +8,33 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from farmyard import Farmyard, Ran
-from needs import needs_tool
 from nasfarm_models.cache import Cache, user_cache_folder
+from needs import needs_tool
 
-_NUMBER = itertools.count(1)
+NUMBERS = itertools.count(1)
 
 
 @dataclass(slots=True)
 class CommonYard(Farmyard):
-    """A farm whose processes may only read what file modes allow, also where root runs the tests.
+    """A farm whose processes may read only what file modes allow, also where root runs the tests.
 
     Dropping two capabilities does that without another user, who could not enter root's folders.
     """
 
     prefix: tuple[str, ...] = ()
-    photos: Path = field(default=Path())
 
     def run(self, *arguments: object, timeout_s: float = 180, cwd: Path | None = None) -> Ran:
         done = subprocess.run(
-            [*self.prefix, sys.executable, "-m", "nasfarm", *map(os.fsencode, map(text, arguments))],
+            [*self.prefix, sys.executable, "-m", "nasfarm", *map(str, arguments)],
             env=self.environment(), cwd=cwd, timeout=timeout_s, capture_output=True, check=False,
         )  # fmt: skip
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def text(argument: object) -> str:
-    return os.fsdecode(argument) if isinstance(argument, bytes) else str(argument)
 
 
 @pytest.fixture(scope="session")
@@ -55,12 +49,12 @@ def common_farm(
     if os.geteuid() == 0:
         setpriv = needs_tool("setpriv", "util-linux")
         prefix = (setpriv, "--bounding-set", "-dac_override,-dac_read_search")
-    folder = tmp_path_factory.mktemp("common")
-    yard = CommonYard(folder, prefix=prefix, photos=folder / "photos")
-    yard.photos.mkdir()
+    yard = CommonYard(tmp_path_factory.mktemp("common"), prefix=prefix)
+    photos = yard.folder / "photos"
+    photos.mkdir()
     try:
         yard.ok("init")
-        yard.ok("roots", "add", "photos", yard.photos)
+        yard.ok("roots", "add", "photos", photos)
         yard.up()
         yield yard
     finally:
@@ -71,7 +65,7 @@ def common_farm(
 def folder(common_farm: CommonYard, request: pytest.FixtureRequest) -> Path:
     """An empty folder of the test's own in the root `photos` of `common_farm`."""
     name = re.sub(r"\W+", "-", request.node.name)[:60]
-    path = common_farm.photos / f"{next(_NUMBER)}-{name}"
+    path = common_farm.folder / "photos" / f"{next(NUMBERS)}-{name}"
     path.mkdir()
     return path
 
@@ -80,10 +74,3 @@ def folder(common_farm: CommonYard, request: pytest.FixtureRequest) -> Path:
 def samples(cached_models: None) -> dict[str, Path]:
     """The sample photos by name: astronaut.png, chelsea.png, page.png …"""
     return {path.name: path for path in Cache(user_cache_folder()).photo_folder.iterdir()}
-
-
-def picture(path: Path, shade: int = 90) -> Path:
-    """A small plain JPEG at `path`, its folders made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (64, 48), (shade % 256, 120, 60)).save(path, "JPEG")
-    return path

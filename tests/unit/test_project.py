@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nasfarm.cli.root import main
-from needs import needs
+from needs import needs, needs_tool
 
 TOP = Path(__file__).parents[2]
 PACKAGES = ("farm/nasfarm", "workers/nasfarm_workers", "models/nasfarm_models")
@@ -104,9 +104,10 @@ def test_help_comes_at_once() -> None:
 
 def tracked_files() -> list[Path]:
     needs((TOP / ".git").exists(), "this is not a git clone: which files belong to it is unknown")
+    git = needs_tool("git")
     done = subprocess.run(
         # A container's root may look at a clone that another user made.
-        ["git", "-c", f"safe.directory={TOP}", "ls-files", "-z", "--cached", "--others",
+        [git, "-c", f"safe.directory={TOP}", "ls-files", "-z", "--cached", "--others",
          "--exclude-standard"],
         cwd=TOP, capture_output=True, text=True, check=True,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from nasfarm.errors import FarmError
 from nasfarm.home import Home
 from nasfarm.nodes.cores import slots_of, usable_cores
 from nasfarm.nodes.supervisor import Child, Exit, Supervisor
+from nasfarm.storage.locked import sole
 from nasfarm_workers.chores import Chores
 from nasfarm_workers.slots import ready_file, slot_child, slot_states
 
@@ -24,6 +25,12 @@ PULSE_S = 0.2
 
 def run_agent(settings: config.Settings, home: Home, broker: Broker) -> None:
     """Be this node's agent; returns after SIGTERM or SIGINT. Raises RejectError at start only."""
+    with sole(settings.state_dir / "run" / "agent.pid", "a node agent"):
+        keep_slots(settings, home, broker)
+
+
+def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
+    """Run a worker process a slot, and the chores beside them, until a signal."""
     boot = uuid.uuid4().hex[:8]
     cores = slots_of(usable_cores(), settings.slots, settings.cores_per_slot)
     children = [
@@ -31,7 +38,6 @@ def run_agent(settings: config.Settings, home: Home, broker: Broker) -> None:
         for number, group in enumerate(cores)
     ]
     for number in range(len(cores)):
-        ready_file(settings.state_dir, number).parent.mkdir(parents=True, exist_ok=True)
         ready_file(settings.state_dir, number).unlink(missing_ok=True)
 
     def reap(child: Child, ended: Exit) -> None:

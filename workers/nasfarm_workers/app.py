@@ -14,6 +14,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 
 from nasfarm import config, reconcile
+from nasfarm import log as log_setup
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
 from nasfarm.errors import BrokerError
@@ -22,6 +23,7 @@ from nasfarm.nodes.process import die_with_parent
 from nasfarm.registry.store import ModelStore
 from nasfarm_workers import tasks
 from nasfarm_workers.runtime.session_cache import SessionCache
+from nasfarm_workers.slots import slot_name
 from nasfarm_workers.worker import Worker, model_loader
 
 log = logging.getLogger(__name__)
@@ -37,8 +39,8 @@ class SlotRun:
     broker_url: str
 
     @property
-    def worker_name(self) -> str:
-        return f"slot{self.slot}"
+    def name(self) -> str:
+        return slot_name(self.slot)
 
 
 def create_app(settings: config.Settings, run: SlotRun) -> Celery:
@@ -58,6 +60,7 @@ def create_app(settings: config.Settings, run: SlotRun) -> Celery:
     def leash(**_: object) -> None:
         # The pool's child would outlive a kill -9 of its parent and keep the core.
         die_with_parent(death_signal=signal.SIGKILL)
+        log_setup.setup(settings.log_level, settings.logs_folder / f"{run.name}.jsonl")
         cv2.setNumThreads(run.cores)
 
     @setup_logging.connect(weak=False)
@@ -79,7 +82,8 @@ def create_worker(settings: config.Settings, run: SlotRun) -> Worker:
         models=SessionCache(loader),
         node=settings.node,
         boot=run.boot,
-        name=f"{run.worker_name}.{os.getppid()}",
+        name=f"{run.name}.{os.getppid()}",
+        image_limit_mp=settings.image_limit_mp,
     )
 
 
@@ -103,7 +107,7 @@ def watched_roots(settings: config.Settings) -> Callable[[], Mapping[str, Path]]
 def return_lost(settings: config.Settings, run: SlotRun, job_id: str, chunk: int) -> None:
     """In the pool's parent: its child died, so the lease it held can go back at once."""
     broker = Broker(run.broker_url, settings.lease_s)
-    name = f"{run.worker_name}.{os.getpid()}"
+    name = f"{run.name}.{os.getpid()}"
     try:
         held = broker.leases.held(job_id)
         mine = [lease for lease in held if lease.chunk == chunk and lease.worker == name]

@@ -14,12 +14,14 @@ def worker(ctx: click.Context, slot: int | None, boot: str) -> None:
     from nasfarm import api, log
 
     farm: api.Farm = ctx.obj.farm()
-    log.setup(farm.settings.log_level, None)
+    settings = farm.settings
     if slot is not None:
         from nasfarm_workers.slot import run_slot
 
-        run_slot(farm.settings, slot, boot, farm.broker.url)
+        log.setup(settings.log_level, settings.logs_folder / f"slot{slot}.pool.jsonl")
+        run_slot(settings, slot, boot, farm.broker.url)
     else:
         from nasfarm_workers.agent import run_agent
 
-        run_agent(farm.settings, farm.home, farm.broker)
+        log.setup(settings.log_level, settings.logs_folder / "agent.jsonl")
+        run_agent(settings, farm.home, farm.broker)

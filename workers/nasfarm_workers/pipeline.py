@@ -53,7 +53,11 @@ def look(
     seen: list[Picture | Fault] = []
     for item in items:
         blob = read(item, roots)
-        picture = blob if isinstance(blob, Fault) else decode(blob, item.item, recipe.max_side)
+        picture = (
+            blob
+            if isinstance(blob, Fault)
+            else decode(blob, item.item, recipe.max_side, worker.image_limit_mp)
+        )
         seen.append(picture)
         beat()
     return seen

@@ -32,8 +32,13 @@ def slot_child(
         name=slot_name(number),
         argv=(*pinned, *farm, "worker", "--slot", str(number), "--boot", boot),
         log_path=logs / f"{slot_name(number)}.log",
-        # Libraries below numpy and OpenCV start a thread a core of the machine unless told.
-        env={"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+        env={
+            # Libraries below numpy and OpenCV start a thread a core of the machine unless told.
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            # ONNX Runtime's wheel reports its use to its maker unless told before it is imported.
+            "ORT_DISABLE_TELEMETRY": "1",
+        },
         # An agent's next life returns the leases of this one: nobody may still work on them.
         death_signal=signal.SIGKILL,
         grace_s=grace_s,

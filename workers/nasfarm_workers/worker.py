@@ -27,6 +27,7 @@ class Worker:
 
     roots: this node's roots as they are now; one may be added while the farm runs.
     name: tells it from every other that ever ran on this node: slot and process id.
+    image_limit_mp: larger pictures (in megapixels) are refused before they are decoded.
     """
 
     jobs: JobStore
@@ -36,6 +37,7 @@ class Worker:
     node: str
     boot: str
     name: str
+    image_limit_mp: float
 
     def claim(self, job_id: str, chunk: int) -> Lease | Refusal:
         return self.broker.leases.claim(job_id, chunk, self.node, self.boot, self.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kombu.utils.scheduling import round_robin_cycle
+
 from nasfarm.core.jobs import Priority
 
 _RANK = {priority.value: rank for rank, priority in enumerate(Priority)}

@@ -59,5 +59,6 @@ def submit(
     elif done.job_id:
         if not wait:
             say(f"Follow it: farm wait {done.job_id}")
-        click.echo(done.job_id)
+        if not sys.stdout.isatty():  # for `job=$(farm submit …)`; a reader has seen it
+            click.echo(done.job_id)
     sys.exit(status)

@@ -46,7 +46,7 @@ def wait_for(farm: Farm, job_id: str, timeout_s: float | None, *, quiet: bool) -
             farm.job(job_id), farm.home, farm.broker, timeout_s, Follower(quiet=quiet)
         )
     except KeyboardInterrupt:
-        say(f"\n{job_id} goes on. Follow it: farm wait {job_id}   Stop it: farm cancel {job_id}")
+        say(f"\n{job_id} goes on.\nFollow it: farm wait {job_id}\nStop it:   farm cancel {job_id}")
         sys.exit(INTERRUPTED)
     if not quiet:
         for line in outcome(end):

@@ -35,28 +35,23 @@ class Found:
 
 
 def address(root: str, relative: bytes) -> str:
-    """`root:relative/path`; percent-encoded where a name is not UTF-8 or has `%` or a line break.
+    """`root:relative/path`. A name that is not UTF-8 is percent-encoded, a `%` always is.
 
     >>> address("photos", "雨.jpg".encode())
     'photos:雨.jpg'
-    >>> address("photos", b"caf\\xe9.jpg")
-    'photos:caf%E9.jpg'
+    >>> address("photos", b"caf\\xe9 100%.jpg")
+    'photos:caf%E9 100%25.jpg'
     """
     try:
-        text = relative.decode("utf-8")
+        return f"{root}:{relative.decode('utf-8').replace('%', '%25')}"
     except UnicodeDecodeError:
         return f"{root}:{quote_from_bytes(relative, safe='/ ')}"
-    if "%" in text or not text.isprintable():
-        return f"{root}:{quote_from_bytes(relative, safe='/ ')}"
-    return f"{root}:{text}"
 
 
 def split_address(item: str) -> tuple[str, bytes]:
     """The root's name and the path below it in the file system's bytes; undoes `address`."""
     root, _, path = item.partition(":")
-    if "%" in path:
-        return root, unquote_to_bytes(path)
-    return root, path.encode("utf-8")
+    return root, unquote_to_bytes(path)
 
 
 def stem(item: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from nasfarm.core.jobs import Chunk, Priority, Segment
 
@@ -41,14 +42,11 @@ def plan_runs(runs: Iterable[Run], size: int) -> tuple[Segment, ...]:
 
 
 def plan_retry(plan: Sequence[Segment], failed: Iterable[int], size: int) -> tuple[Segment, ...]:
-    """Segments of the next generation for the items `failed`, one segment a root."""
-    by_root: dict[str, list[int]] = {}
-    for i in sorted(failed):
-        by_root.setdefault(segment_of(plan, i).root, []).append(i)
+    """Segments of the next generation for the items `failed`, in the order of their numbers."""
     generation = 1 + max(segment.generation for segment in plan)
     segments: list[Segment] = []
     first = plan[-1].end
-    for root, items in by_root.items():
+    for root, items in groupby(sorted(failed), key=lambda i: segment_of(plan, i).root):
         segment = Segment(first, root, 0, 0, size, 0, generation, tuple(items))
         segments.append(segment)
         first = segment.end

@@ -37,7 +37,7 @@ _SIDEWAYS = frozenset(_UPRIGHT[number] for number in (5, 6, 7, 8))
 
 
 def decode(
-    blob: bytes, name: str, max_side: int, most_megapixels: int = MOST_MEGAPIXELS
+    blob: bytes, name: str, max_side: int, most_megapixels: float = MOST_MEGAPIXELS
 ) -> Picture | Fault:
     """Decode JPEG, PNG, WebP, TIFF, BMP, GIF (its first frame) and, where Pillow can, AVIF.
 

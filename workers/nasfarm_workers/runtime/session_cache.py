@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nasfarm.core.models import ModelManifest, PinnedModel
-from nasfarm_workers.runtime.session import Session
 
 KEPT = 6
 """Models open at once: the OCR recipe needs three, and a slot may alternate between two recipes."""
+
+
+class Session(Protocol):
+    """What a model is run with: one tensor in, output tensors out."""
+
+    def run(self, tensor: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]: ...
 
 
 @dataclass(frozen=True, slots=True)
