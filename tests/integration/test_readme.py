@@ -20,8 +20,8 @@ from pathlib import Path
 import click
 import psutil
 import pytest
-from farmyard import CORES, Farmyard, Ran, wait_until
 
+from farmyard import CORES, Farmyard, Ran, wait_until
 from nasfarm.cli.root import main
 from nasfarm.core.settings import KEYS
 
@@ -227,13 +227,16 @@ def commands(group: click.Group, before: str = "farm") -> Iterator[str]:
             yield from commands(command, f"{before} {name}")
 
 
-@pytest.mark.parametrize("command", commands(main))  # type: ignore[arg-type]
+COMMANDS = list(commands(main))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_named_in_the_readme_or_the_guide(command: str) -> None:
     pages = "".join(page.read_text("utf-8") for page in PAGES)
     assert re.search(rf"{command}\b|make {command.removeprefix('farm ')}\b", pages)
 
 
-@pytest.mark.parametrize("command", commands(main))  # type: ignore[arg-type]
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_help_text(command: str) -> None:
     context: click.Context = click.Context(main)
     found: click.Command | None = main

@@ -182,7 +182,7 @@ def test_a_walk_leaves_out_the_farms_own_folders_where_the_home_lies_among_the_p
 
 def test_a_very_deep_tree_and_a_very_wide_folder_are_walked(photos: Path) -> None:
     deep = photos
-    for _ in range(1200):
+    for _ in range(600):
         deep = deep / "d"
     os.makedirs(deep)
     touch(deep / "a.jpg")
@@ -228,7 +228,8 @@ def test_what_is_no_file_is_counted_in_a_folder_and_refused_by_name(
         pytest.param("photos/2026/aa.jpg", "did you mean 'a.jpg'", id="file"),
         pytest.param("phots", "did you mean 'photos'", id="root's folder"),
         pytest.param("photos/2026/a.jpg/b.jpg", "did you mean|no file or folder", id="in a file"),
-        pytest.param("", "no file or folder", id="nothing"),
+        pytest.param("photos/2026/a.jpg/", "no such file or folder", id="a file as a folder"),
+        pytest.param("", "no such file or folder", id="nothing"),
     ],
 )
 def test_a_path_that_is_not_there_gets_the_nearest_that_is(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -38,8 +39,10 @@ def submit(
     from nasfarm.cli.waiting import exit_status, handed_in, wait_for
 
     farm = session.farm()
+    # A shell leaves the ~ of a pattern in quotes as it is.
+    named = tuple(os.path.expanduser(path) if path.startswith("~/") else path for path in paths)
     request = Request(
-        paths, recipe, sets, Priority(priority), again=again, new=new, dry_run=dry_run
+        named, recipe, sets, Priority(priority), again=again, new=new, dry_run=dry_run
     )
     done = farm.request(request)
     answer = wire.plain(done)

@@ -59,7 +59,7 @@ def scan(arguments: Iterable[str], locate: Locate, tally: Tally) -> Iterator[Fou
 def _named(argument: str, locate: Locate, tally: Tally) -> Iterator[Found]:
     """What the user names outright must be usable, or the whole request is refused."""
     path = os.path.realpath(argument)
-    status = _status(argument, path)
+    status = _status(argument)
     if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
         raise RejectError(f"{argument}: is neither a file nor a folder. Name files or folders.")
     place = locate(path)
@@ -78,13 +78,14 @@ def _named(argument: str, locate: Locate, tally: Tally) -> Iterator[Found]:
         raise RejectError(f"{argument}: you may not list this folder. Check its permissions.")
 
 
-def _status(argument: str, path: str) -> os.stat_result:
+def _status(argument: str) -> os.stat_result:
     try:
-        return os.stat(path)
+        return os.stat(argument)
     except (FileNotFoundError, NotADirectoryError) as error:
         if os.path.islink(argument):
             raise RejectError(
-                f"{argument}: is a link to {path}, which is not there. Name a file or a folder."
+                f"{argument}: is a link to {os.readlink(argument)}, which is not there. "
+                "Name a file or a folder."
             ) from error
         raise _no_such_path(argument) from error
     except OSError as error:
@@ -193,11 +194,14 @@ def _look(path: str, name: str, locate: Locate, tally: Tally) -> Found | str | N
 
 def _no_such_path(argument: str) -> RejectError:
     """Names the first part of the path that is not there, and what lies there instead."""
-    folder, name = os.path.split(os.path.abspath(argument))
+    path = os.path.abspath(argument)
+    folder, name = os.path.split(path)
     while not os.path.isdir(folder):
         folder, name = os.path.split(folder)
     try:
         there = os.listdir(folder)
     except OSError:
-        return RejectError(f"{argument}: there is no such file or folder.", code="unknown_name")
+        there = []
+    if os.path.lexists(path) or not there:  # '' and 'a.jpg/' are not there, though this path is
+        return RejectError(f"'{argument}': there is no such file or folder.", code="unknown_name")
     return UnknownNameError.of("file or folder", name, there, f"(looked in {folder})")

@@ -71,14 +71,14 @@ def decode(
 
 
 @contextmanager
-def _opened(blob: bytes, avif: bool, most_megapixels: int) -> Iterator[ImageFile.ImageFile]:
+def _opened(blob: bytes, avif: bool, most_megapixels: float) -> Iterator[ImageFile.ImageFile]:
     """Open with Pillow set to our limit and without its warnings.
 
     Both settings are Pillow's and the process's own and say the same at every call, so threads
     need no lock (`warnings.catch_warnings` would need one). Pillow warns above MAX_IMAGE_PIXELS
     and refuses above twice that.
     """
-    Image.MAX_IMAGE_PIXELS = most_megapixels * 1_000_000 // 2
+    Image.MAX_IMAGE_PIXELS = int(most_megapixels * 1_000_000) // 2
     warnings.filterwarnings("ignore", module=r"PIL\.")
     formats = (*_FORMATS, "AVIF") if avif else _FORMATS
     with Image.open(BytesIO(blob), formats=formats) as image:
