@@ -53,25 +53,27 @@ within() { # within NAME SECONDS COMMAND
   [ "$took" -le "$2" ] || bad=1
 }
 
-nothing_left() { # nothing_left MORE...: folders that may have changed, besides those that always may
+nothing_left() {
   local left
   left=$(inside '
-    ignore=("$HOME/clone" "$HOME/.cache" "$HOME/.local/state" "$@")
     prune=()
-    for folder in "${ignore[@]}"; do prune+=(-path "$folder" -prune -o); done
-    # A folder on the way to one of those changes when it is made; Python keeps compiled modules.
-    find / -xdev "${prune[@]}" -newer "$HOME/clone/begun" -name __pycache__ -prune -o \
-      -newer "$HOME/clone/begun" ! -path "$HOME" ! -path "$HOME/.local" ! -path / ! -path /tmp \
-      ! -name __pycache__ ! -path "*/site-packages/__pycache__/*" -print | head -n 20
-  ' | sed 's/^/  /')
+    for folder in "$HOME/clone" "$HOME/.cache" "$HOME/.local/state" "/tmp/pytest-of-*"; do
+      prune+=(-path "$folder" -prune -o)
+    done
+    # A folder changes when one below it is made; Python keeps the modules that it compiled.
+    find / -xdev "${prune[@]}" -name __pycache__ -prune -o -newer "$HOME/clone/begun" \
+      ! -path / ! -path /tmp ! -path "$HOME" ! -path "$HOME/.local" \
+      ! \( -type d -exec test -e {}/__pycache__ \; \) -print -prune
+  ')
   [ -z "$left" ] || { echo "clean clone: written elsewhere:"; echo "$left"; bad=1; }
 }
 
 none_running() {
   local running
+  # The brackets keep the search from finding itself.
   running=$(inside '
     for each in /proc/[0-9]*; do
-      tr "\0" " " <"$each/cmdline" 2>/dev/null | grep -E "nasfarm|valkey|celery" || true
+      { tr "\0" " " <"$each/cmdline"; echo; } 2>/dev/null | grep -E "[n]asfarm|[v]alkey|[c]elery" || true
     done')
   [ -z "$running" ] || { echo "clean clone: still running:"; echo "$running"; bad=1; }
 }
