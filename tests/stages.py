@@ -19,6 +19,13 @@ from nasfarm_workers.runtime.session_cache import SessionCache
 from nasfarm_workers.worker import Worker, model_loader
 
 
+class NoLease:
+    """Progress that nobody waits for."""
+
+    def step(self, images: int = 1) -> None:
+        pass
+
+
 class Stages:
     """A worker that looks at pictures directly. `folder` takes its copies of the models."""
 
@@ -27,12 +34,17 @@ class Stages:
         self._worker = Worker(
             jobs=JobStore(folder / "jobs"),
             roots=dict,
+            present=lambda _root: True,
+            links=True,
             broker=Broker("redis://127.0.0.1:1", lease_s=30),  # connects when used, so never
             models=SessionCache(model_loader(self._store, folder / "models", threads=1)),
             node="test",
             boot="test",
             name="test",
             image_limit_mp=200,
+            image_timeout_s=60,
+            must_stop=lambda: False,
+            step_aside=lambda _reason: None,
         )
 
     def recipe(self, name: str, *sets: str) -> ResolvedRecipe:
@@ -42,7 +54,7 @@ class Stages:
         self, pictures: Sequence[Picture], recipe: ResolvedRecipe
     ) -> list[tuple[Finding, ...]]:
         """What the last stage found on each picture, all of them in one chunk."""
-        return find(pictures, recipe, self._worker, lambda: None)
+        return find(pictures, recipe, self._worker, NoLease())
 
     def runs(self, recipe: ResolvedRecipe) -> list[int]:
         """How often each stage's session has run so far."""

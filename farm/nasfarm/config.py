@@ -32,6 +32,9 @@ class Settings:
     hints_per_root: how many hints of one job and root may wait in the queue at once.
     grace_s: how long running work may go on after a request to stop.
     image_limit_mp: larger pictures (in megapixels) are refused before they are decoded.
+    image_timeout_s: work on one image that takes longer is ended with its process.
+    slot_memory_mb: most memory of one worker process; None means three quarters of the machine's,
+        shared by its slots.
     added_roots: as in node.yml, without the implied `home`; see `roots`.
     """
 
@@ -46,6 +49,8 @@ class Settings:
     reconcile_s: float = 5
     grace_s: float = 10
     image_limit_mp: float = 200
+    image_timeout_s: float = 60
+    slot_memory_mb: int | None = None
     log_level: str = "info"
     added_roots: Mapping[str, Path] = field(default_factory=dict)
 

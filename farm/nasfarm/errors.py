@@ -6,7 +6,9 @@ FarmError                 has `code` and a message that names place, got, wanted
 │   └── MissingExtraError a command of a part that is not installed
 ├── RetryError            the farm cannot do it now       (command line: exit 75)
 │   ├── BrokerError       the broker does not answer or refuses
-│   └── StorageError      a disk or share does not answer, is full or is away
+│   ├── StorageError      a disk or share does not answer, is full or is away
+│   └── StoppingError     this worker has to stop: it hands its chunk back
+├── ImageError            one of the images cannot be run; its line names the code
 └── LeaseLostError        this worker's right to the chunk has gone: stop, publish nothing
 """
 
@@ -74,6 +76,18 @@ class StorageError(RetryError):
     """A disk or share does not answer, is full, or is away."""
 
     code = "storage"
+
+
+class StoppingError(RetryError):
+    """This worker was asked to stop and cannot finish its chunk in time."""
+
+    code = "stopping"
+
+
+class ImageError(FarmError):
+    """One of these images cannot be run; alone, it gets an error line of this code."""
+
+    code = "model"
 
 
 class LeaseLostError(FarmError):

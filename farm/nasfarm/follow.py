@@ -12,6 +12,7 @@ from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.jobs import Job, Progress, Segment, State
 from nasfarm.errors import BrokerError, RejectError, RetryError
 from nasfarm.home import Home
+from nasfarm.jobs.failures import Failure, failures_of
 from nasfarm.jobs.results import count, is_error, item_number, merged, parsed
 from nasfarm.plan.chunks import plan_retry
 from nasfarm.reconcile import mend
@@ -161,7 +162,11 @@ def retry(job: Job, home: Home, broker: Broker) -> int:
 
 
 def failed_lines(job: Job, home: Home) -> Iterator[dict[str, Any]]:
-    """The error lines of a job, in manifest order."""
-    for line in merged(home.jobs, job.job_id, home.jobs.plan(job)):
-        if is_error(line):
-            yield parsed(line)
+    """The failed items of a job, in manifest order: code, message, attempts, node, excerpt."""
+    known = failures_of(home.jobs.path(job.job_id))
+    for line in map(parsed, filter(is_error, merged(home.jobs, job.job_id, home.jobs.plan(job)))):
+        failure = known.get(line["i"], Failure(line["i"], 0, "", ""))
+        yield {
+            "job_id": job.job_id, "i": line["i"], "item": line["item"], **line["error"],
+            "attempts": failure.attempts, "node": failure.node, "excerpt": failure.excerpt,
+        }  # fmt: skip

@@ -9,6 +9,7 @@ from itertools import islice
 from nasfarm.broker.client import Broker
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.jobs import Job, Segment
+from nasfarm.core.lease_rules import Cause
 from nasfarm.core.leases import REDUCE, Hint, Lease
 from nasfarm.errors import RejectError
 from nasfarm.home import Home
@@ -64,7 +65,8 @@ def mend(job: Job, home: Home, broker: Broker) -> int:
     broker.leases.register(job.job_id, total)
     for chunk in broker.leases.unmarked(job.job_id, done):
         ok, errors = chunk_tally(home.jobs.chunk_file(job.job_id, chunk))
-        broker.leases.done(job.job_id, chunk, root_of_chunk(plan, chunk), ok, errors)
+        root = root_of_chunk(plan, chunk)
+        broker.leases.done(job.job_id, chunk, root, ok, errors, worked=False)
     taken = {lease.chunk for lease in broker.leases.held(job.job_id)}
     if len(done) == total:
         return hint_reduce(job, broker, taken)
@@ -96,11 +98,17 @@ def hint_reduce(job: Job, broker: Broker, taken: set[int]) -> int:
     return broker.hints.send([Hint(job.job_id, REDUCE, queue)])
 
 
-def return_leases(jobs: JobStore, broker: Broker, lost: Iterable[Lease]) -> int:
-    """Return leases of workers that are gone, and hint their chunks again at once."""
+def return_leases(
+    jobs: JobStore, broker: Broker, leases: Iterable[Lease], cause: Cause | None, said: str = ""
+) -> int:
+    """Return leases of workers that are gone, and hint their chunks again at once.
+
+    cause: how the worker ended; None: it was asked to, and the attempt does not count.
+    """
     returned = 0
-    for lease in lost:
-        if broker.leases.give_back(lease, spend=True):
+    for lease in leases:
+        given = broker.leases.lost(lease, cause, said) if cause else broker.leases.give_back(lease)
+        if given:
             returned += 1
             broker.hints.send([again(jobs, lease)])
     return returned
@@ -124,7 +132,7 @@ def root_of_chunk(plan: Iterable[Segment], number: int) -> str:
 def lost_leases(broker: Broker, node: str, boot: str, worker: str | None = None) -> list[Lease]:
     """Leases of a node's earlier life, or of its worker process `worker`, which has just died."""
     held = (lease for job_id in broker.leases.live() for lease in broker.leases.held(job_id))
-    here = (lease for lease in held if lease.node == node)
+    here = (lease for lease in held if lease.held.node == node)
     if worker is None:
-        return [lease for lease in here if lease.boot != boot]
-    return [lease for lease in here if lease.worker == worker]
+        return [lease for lease in here if lease.held.boot != boot]
+    return [lease for lease in here if lease.held.worker == worker]

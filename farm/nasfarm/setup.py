@@ -144,7 +144,10 @@ def await_ready(
             raise RetryError(f"the farm ended while starting: {''.join(said)} (log: {log_path})")
         if time.monotonic() >= deadline:
             lacking = what_is_missing(settings)
-            raise RetryError(f"not up after {timeout_s:g} s: {lacking} (logs: {log_path.parent})")
+            shown = log_path.read_text(errors="replace").strip()[-600:]
+            raise RetryError(
+                f"not up after {timeout_s:g} s: {lacking} (logs: {log_path.parent}). {shown}"
+            )
         time.sleep(0.1)
 
 

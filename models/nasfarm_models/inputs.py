@@ -10,6 +10,7 @@ from nasfarm.core.lines import Fault
 from nasfarm.core.models import InputSpec
 from nasfarm.errors import RejectError
 from nasfarm.storage.atomic import storage_errors
+from nasfarm_workers.pixels import Blob
 from nasfarm_workers.runtime.batch import Batch, batches
 from nasfarm_workers.runtime.decode import decode
 from nasfarm_workers.runtime.views import crops, whole
@@ -24,7 +25,7 @@ def photo_batches(photos: Sequence[Path], spec: InputSpec, most: int = 1) -> lis
     for path in photos:
         with storage_errors(path):
             content = path.read_bytes()
-        picture = decode(content, path.name, 0)
+        picture = decode(Blob(content), path.name, 0)
         if isinstance(picture, Fault):
             raise RejectError(picture.message, code="decode")
         pictures.append(picture)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from nasfarm.core.lines import Polygon
 from nasfarm_models.cache import user_cache_folder
-from nasfarm_workers.pixels import Picture
+from nasfarm_workers.pixels import Blob, Picture
 from nasfarm_workers.recipes.maps import map_named
 from nasfarm_workers.runtime.decode import decode
 from needs import needs
@@ -88,7 +88,7 @@ def photos(cached_models: None) -> dict[str, bytes]:
 def test_what_rapidocr_reads_surely_is_read_the_same(
     photos: dict[str, bytes], tmp_path: Path
 ) -> None:
-    pictures = [decode(blob, name, 2000) for name, blob in photos.items()]
+    pictures = [decode(Blob(blob), name, 2000) for name, blob in photos.items()]
     ours, runs = read_texts([one for one in pictures if isinstance(one, Picture)], tmp_path)
     theirs = their_texts(list(photos.values()))
     sure, missed = 0, []

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from nasfarm_models.cache import user_cache_folder
-from nasfarm_workers.pixels import Picture
+from nasfarm_workers.pixels import Blob, Picture
 from nasfarm_workers.runtime.decode import decode
 from stages import Stages
 
@@ -20,7 +20,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory, cached_models: None) -> Sta
 
 def photo(name: str, max_side: int) -> Picture:
     path = user_cache_folder() / "photos" / name
-    picture = decode(path.read_bytes(), name, max_side)
+    picture = decode(Blob(path.read_bytes()), name, max_side)
     assert isinstance(picture, Picture)
     return picture
 

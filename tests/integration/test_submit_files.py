@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-import pytest
 from PIL import Image, features
 
 from farmyard import Farmyard

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nasfarm.core.lines import Fault
-from nasfarm_workers.pixels import Picture
+from nasfarm_workers.pixels import Blob, Picture
 from nasfarm_workers.runtime.decode import decode
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 30), (30, 30, 220), (255, 255, 255)
@@ -40,7 +40,7 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def decoded(blob: bytes, max_side: int = 0, name: str = "photos:a") -> Picture:
-    picture = decode(blob, name, max_side)
+    picture = decode(Blob(blob), name, max_side)
     assert isinstance(picture, Picture), picture
     assert picture.pixels.dtype == np.uint8
     assert picture.pixels.shape[2:] == (3,)
@@ -48,7 +48,7 @@ def decoded(blob: bytes, max_side: int = 0, name: str = "photos:a") -> Picture:
 
 
 def fault(blob: bytes, name: str = "photos:a.jpg") -> Fault:
-    found = decode(blob, name, 416)
+    found = decode(Blob(blob), name, 416)
     assert isinstance(found, Fault), found
     assert found.message.startswith(f"{name}: ")
     return found
@@ -292,10 +292,10 @@ def test_the_limit_is_the_last_size_that_is_tried() -> None:
 
 def test_the_limit_may_be_set() -> None:
     blob = saved(Image.new("1", (1100, 1000)), "PNG")
-    small = decode(blob, "photos:a.png", 416, most_megapixels=1)
+    small = decode(Blob(blob), "photos:a.png", 416, most_megapixels=1)
     assert isinstance(small, Fault)
     assert small.code == "too_large"
-    assert isinstance(decode(blob, "photos:a.png", 416), Picture)
+    assert isinstance(decode(Blob(blob), "photos:a.png", 416), Picture)
 
 
 def box(*brands: bytes) -> bytes:
@@ -331,7 +331,7 @@ def test_a_jpeg_called_heic_is_read() -> None:
 
 
 def test_avif_is_read_or_said_to_be_unsupported() -> None:
-    found = decode(box(b"avif", b"mif1"), "photos:a.avif", 416)
+    found = decode(Blob(box(b"avif", b"mif1")), "photos:a.avif", 416)
     assert isinstance(found, Fault)  # the bytes are no whole AVIF in either case
     assert found.code in ("unsupported", "decode")
 
@@ -364,7 +364,7 @@ def test_no_bytes_raise(sample: bytes, changes: list[tuple[float, int]], kept: f
     blob = bytearray(sample)
     for place, value in changes:
         blob[int(place * (len(blob) - 1))] = value
-    found = decode(bytes(blob[: int(kept * len(blob)) or 1]), "photos:a.jpg", 32)
+    found = decode(Blob(bytes(blob[: int(kept * len(blob)) or 1])), "photos:a.jpg", 32)
     if isinstance(found, Fault):
         assert found.code in ("decode", "too_large", "unsupported")
     else:

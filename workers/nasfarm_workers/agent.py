@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 
 from nasfarm import config
 from nasfarm.broker.client import Broker
+from nasfarm.core.lease_rules import Cause
 from nasfarm.errors import FarmError
 from nasfarm.home import Home
 from nasfarm.nodes.cores import slots_of, usable_cores
+from nasfarm.nodes.memory import release
 from nasfarm.nodes.supervisor import Child, Exit, Supervisor
 from nasfarm.storage.locked import sole
 from nasfarm_workers.chores import Chores
-from nasfarm_workers.slots import ready_file, slot_child, slot_states
+from nasfarm_workers.slots import cgroup_name, ready_file, slot_child, slot_states
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +36,23 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
     boot = uuid.uuid4().hex[:8]
     cores = slots_of(usable_cores(), settings.slots, settings.cores_per_slot)
     children = [
-        slot_child(number, group, boot, settings.home, settings.logs_folder, settings.grace_s)
+        slot_child(
+            number,
+            len(cores),
+            group,
+            boot,
+            settings.home,
+            settings.logs_folder,
+            settings.grace_s,
+        )
         for number, group in enumerate(cores)
     ]
     for number in range(len(cores)):
         ready_file(settings.state_dir, number).unlink(missing_ok=True)
 
     def reap(child: Child, ended: Exit) -> None:
-        chores.reaped.append(f"{child.name}.{ended.pid}")
+        asked = ended.retry_s is None
+        chores.reaped.append((f"{child.name}.{ended.pid}", None if asked else Cause.KILLED))
 
     supervisor = Supervisor(children, on_exit=reap)
     chores = Chores(
@@ -53,6 +64,8 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
     with contextlib.suppress(FarmError):
         chores.return_reaped()
         broker.presence.leave(settings.node)
+    for number in range(len(cores)):
+        release(cgroup_name(settings.state_dir, number))
 
 
 @contextlib.contextmanager

@@ -2,66 +2,103 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
+import mmap
 import os
 import signal
+import struct
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_shutting_down
 
 from nasfarm import config, reconcile
 from nasfarm import log as log_setup
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
-from nasfarm.errors import BrokerError
+from nasfarm.errors import FarmError
 from nasfarm.jobs.store import JobStore
+from nasfarm.nodes.memory import MemoryCap
 from nasfarm.nodes.process import die_with_parent
+from nasfarm.nodes.roots import known_roots, present
 from nasfarm.registry.store import ModelStore
+from nasfarm.storage.mounts import probe
 from nasfarm_workers import tasks
+from nasfarm_workers.deaths import cause_of
 from nasfarm_workers.runtime.session_cache import SessionCache
-from nasfarm_workers.slots import slot_name
+from nasfarm_workers.slots import aside_file, log_tail, slot_name
 from nasfarm_workers.worker import Worker, model_loader
 
 log = logging.getLogger(__name__)
 
+HAND_BACK_S = 2.0
+"""So long before its time is up a worker that was asked to stop hands back what it runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class SlotRun:
-    """One life of one slot's process: its number, how many cores, and the agent's life."""
+    """One life of one slot's process: its number, how many cores, and the agent's life.
+
+    stop_at: eight bytes shared by the pool's parent and child: when the child must have handed
+    back its chunk, on the monotonic clock, which is the same in both; 0: it need not.
+    """
 
     slot: int
     cores: int
     boot: str
     broker_url: str
+    cap: MemoryCap
+    stop_at: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 8))
 
     @property
     def name(self) -> str:
         return slot_name(self.slot)
+
+    def ask_to_stop(self, grace_s: float) -> None:
+        """In the parent."""
+        at = time.monotonic() + max(0.0, grace_s - HAND_BACK_S)
+        struct.pack_into("d", self.stop_at, 0, at)
+
+    def must_stop(self) -> bool:
+        """In the child."""
+        (at,) = struct.unpack_from("d", self.stop_at, 0)
+        return bool(at) and time.monotonic() >= at
 
 
 def create_app(settings: config.Settings, run: SlotRun) -> Celery:
     """The app of one worker process. Nothing connects before it starts."""
     app = create_celery(run.broker_url)
     made: list[Worker] = []
+    oom_seen = [run.cap.oom_kills()]
 
     def worker() -> Worker:
         if not made:
             made.append(create_worker(settings, run))
         return made[0]
 
-    def lost(job_id: str, chunk: int) -> None:
-        return_lost(settings, run, job_id, chunk)
+    def lost(job_id: str, chunk: int, said: str) -> None:
+        kills = run.cap.oom_kills()
+        out_of_memory, oom_seen[0] = kills > oom_seen[0], kills
+        return_lost(settings, run, job_id, chunk, said, out_of_memory=out_of_memory)
 
     @worker_process_init.connect(weak=False)
-    def leash(**_: object) -> None:
+    def settle_in(**_: object) -> None:
         # The pool's child would outlive a kill -9 of its parent and keep the core.
         die_with_parent(death_signal=signal.SIGKILL)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends a step that takes too long
+        faulthandler.enable()
+        run.cap.limit_self()
         log_setup.setup(settings.log_level, settings.logs_folder / f"{run.name}.jsonl")
         cv2.setNumThreads(run.cores)
+
+    @worker_shutting_down.connect(weak=False)
+    def ask(**_: object) -> None:
+        run.ask_to_stop(settings.grace_s)
 
     @setup_logging.connect(weak=False)
     def keep_ours(**_: object) -> None:
@@ -75,15 +112,21 @@ def create_worker(settings: config.Settings, run: SlotRun) -> Worker:
     """What the pool's child has at hand. `name` holds the process id of the pool's parent."""
     store = ModelStore(settings.models_folder)
     loader = model_loader(store, settings.local_models, run.cores)
+    roots = watched_roots(settings)
     return Worker(
         jobs=JobStore(settings.jobs_folder),
-        roots=watched_roots(settings),
+        roots=roots,
+        present=lambda name: root_present(settings, roots(), name),
+        links=probe(settings.jobs_folder).links,
         broker=Broker(run.broker_url, settings.lease_s),
         models=SessionCache(loader),
         node=settings.node,
         boot=run.boot,
         name=f"{run.name}.{os.getppid()}",
         image_limit_mp=settings.image_limit_mp,
+        image_timeout_s=settings.image_timeout_s,
+        must_stop=run.must_stop,
+        step_aside=lambda reason: step_aside(settings, reason),
     )
 
 
@@ -104,15 +147,32 @@ def watched_roots(settings: config.Settings) -> Callable[[], Mapping[str, Path]]
     return roots
 
 
-def return_lost(settings: config.Settings, run: SlotRun, job_id: str, chunk: int) -> None:
+def root_present(settings: config.Settings, roots: Mapping[str, Path], name: str) -> bool:
+    """Whether a root's disk or share is there, by its sentinel."""
+    known = known_roots(settings.state_dir, roots)
+    return any(present(root) for root in known if root.name == name)
+
+
+def step_aside(settings: config.Settings, reason: str) -> None:
+    """Have the node's agent take no more work until the home can be written again."""
+    path = aside_file(settings.state_dir)
+    path.write_text(reason)
+
+
+def return_lost(
+    settings: config.Settings, run: SlotRun, job_id: str, chunk: int, said: str, *,
+    out_of_memory: bool,
+) -> None:  # fmt: skip
     """In the pool's parent: its child died, so the lease it held can go back at once."""
     broker = Broker(run.broker_url, settings.lease_s)
     name = f"{run.name}.{os.getpid()}"
+    cause, word = cause_of(said, out_of_memory=out_of_memory)
+    tail = log_tail(settings.logs_folder / f"{run.name}.log")
     try:
         held = broker.leases.held(job_id)
-        mine = [lease for lease in held if lease.chunk == chunk and lease.worker == name]
-        reconcile.return_leases(JobStore(settings.jobs_folder), broker, mine)
-    except BrokerError as error:
-        log.warning(
-            "lease runs out by itself", extra={"action": "return_failed", "reason": str(error)}
-        )
+        mine = [lease for lease in held if lease.chunk == chunk and lease.held.worker == name]
+        jobs = JobStore(settings.jobs_folder)
+        reconcile.return_leases(jobs, broker, mine, cause, f"{word}\n{tail}".strip())
+    except FarmError as error:
+        fields = {"action": "return_failed", "reason": str(error)}
+        log.warning("lease runs out by itself", extra=fields)

@@ -14,24 +14,31 @@ from nasfarm import config
 from nasfarm.broker import steering
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
+from nasfarm.core.lease_rules import Cause
 from nasfarm.core.nodes import NodeReport, Slot
+from nasfarm.errors import StorageError
 from nasfarm.home import Home
 from nasfarm.nodes.roots import known_roots, present
 from nasfarm.plan.chunks import queue_names
 from nasfarm.reconcile import lost_leases, reconcile, return_leases
-from nasfarm_workers.slots import slot_name
+from nasfarm.storage.atomic import write_file
+from nasfarm_workers.slots import aside_file, slot_name
 
 log = logging.getLogger(__name__)
 
 REPORT_S = 2.0
 ROOTS_S = 0.5
+PROBE_BYTES = 1 << 20
+"""A write of this size must succeed before a node that stepped aside takes work again."""
 
 
 @dataclass(slots=True)
 class Chores:
     """One agent's life (`boot`). Every method may raise BrokerError or StorageError: try again.
 
-    slots: how the slots are right now. reaped: names of worker processes that have ended.
+    slots: how the slots are right now. reaped: names of worker processes that have ended, and
+    how; None: they were asked to.
+    paused: why this node takes no work at all; empty where it does.
     """
 
     settings: config.Settings
@@ -39,11 +46,12 @@ class Chores:
     broker: Broker
     boot: str
     slots: Callable[[], tuple[Slot, ...]]
-    reaped: deque[str] = field(default_factory=deque)
+    reaped: deque[tuple[str, Cause | None]] = field(default_factory=deque)
     ended: set[str] = field(default_factory=set)
     returned: bool = False
     roots: tuple[str, ...] = ()
     away: tuple[str, ...] = ()
+    paused: str = ""
     steered: tuple[tuple[str, ...], tuple[int, ...]] = ((), ())
     next_look: float = 0.0
     next_report: float = 0.0
@@ -60,18 +68,18 @@ class Chores:
     def return_earlier(self) -> None:
         """At start: leases of this node's earlier life go back, nobody works on them any more."""
         if not self.returned:
-            self._return(None)
+            self._return(None, Cause.KILLED)
             self.returned = True
 
     def return_reaped(self) -> None:
         """Leases of worker processes that ended go back."""
         while self.reaped:
-            self._return(self.reaped[0])
+            self._return(*self.reaped[0])
             self.reaped.popleft()
 
-    def _return(self, worker: str | None) -> None:
+    def _return(self, worker: str | None, cause: Cause | None) -> None:
         lost = lost_leases(self.broker, self.settings.node, self.boot, worker)
-        count = return_leases(self.home.jobs, self.broker, lost)
+        count = return_leases(self.home.jobs, self.broker, lost, cause)
         if count:
             fields = {"action": "leases_returned", "worker": worker, "leases": count}
             log.warning("leases of a dead worker returned", extra=fields)
@@ -81,9 +89,12 @@ class Chores:
         if time.monotonic() < self.next_look:
             return False
         self.next_look = time.monotonic() + ROOTS_S
-        before = (self.roots, self.away)
+        before = (self.roots, self.away, self.paused)
         self.roots, self.away = roots_now(self.settings)
-        return (self.roots, self.away) != before
+        self.paused = why_aside(self.settings)
+        if self.paused:
+            self.roots, self.away = (), tuple(sorted((*self.roots, *self.away)))
+        return (self.roots, self.away, self.paused) != before
 
     def steer(self, slots: tuple[Slot, ...]) -> None:
         """Tell workers about roots that came or went since they started."""
@@ -110,6 +121,7 @@ class Chores:
                 pid=os.getpid(),
                 roots=self.roots,
                 away=self.away,
+                paused=self.paused,
                 slots=slots,
             )
         )
@@ -122,6 +134,24 @@ class Chores:
         if mended.hints:
             fields = {"action": "reconciled", "jobs": mended.jobs, "hints": mended.hints}
             log.info("hinted again", extra=fields)
+
+
+def why_aside(settings: config.Settings) -> str:
+    """Why this node cannot write to the home; empty once it can again, which a write proves."""
+    path = aside_file(settings.state_dir)
+    try:
+        reason = path.read_text()
+    except FileNotFoundError:
+        return ""
+    try:
+        write_file(settings.jobs_folder / f".probe-{settings.node}", b"0" * PROBE_BYTES)
+    except StorageError as error:
+        return str(error)
+    (settings.jobs_folder / f".probe-{settings.node}").unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    fields = {"action": "rejoined", "reason": reason}
+    log.info("the home can be written again", extra=fields)
+    return ""
 
 
 def roots_now(settings: config.Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,7 +1,6 @@
 """THE CONSUMER FLOW: leased chunk → read → decode → each stage: batch → session → head → publish.
 
-Only calls, in data order. Each stage runs over the whole chunk, so that crops of many images share
-batches. It knows no recipe by name.
+Only calls, in data order. Each stage runs over the whole chunk; it knows no recipe by name.
 """
 
 from __future__ import annotations
@@ -10,60 +9,72 @@ from collections.abc import Sequence
 
 from nasfarm.core.findings import Finding
 from nasfarm.core.items import Item
-from nasfarm.core.jobs import Chunk, Job
-from nasfarm.core.leases import Finished, Lease
-from nasfarm.core.lines import Fault
+from nasfarm.core.jobs import Job
+from nasfarm.core.leases import Lease
+from nasfarm.core.lines import Fault, Line
 from nasfarm.core.recipes import WHOLE_IMAGE, ResolvedRecipe, ResolvedStage
-from nasfarm.jobs.manifest import read_items
-from nasfarm.plan.chunks import chunk_of
+from nasfarm.errors import ImageError
 from nasfarm_workers.heads.registry import head_named
 from nasfarm_workers.pixels import Picture, View
+from nasfarm_workers.progress import Progress
+from nasfarm_workers.recipes.careful import groups, unrun
 from nasfarm_workers.recipes.lines import lines_of
 from nasfarm_workers.runtime.batch import batches
 from nasfarm_workers.runtime.decode import decode
 from nasfarm_workers.runtime.publish import publish
 from nasfarm_workers.runtime.read import read
 from nasfarm_workers.runtime.views import by_picture, crops, whole
-from nasfarm_workers.worker import Beat, Worker
+from nasfarm_workers.worker import Worker
 
 Found = list[tuple[Finding, ...]]
 """What a stage found: one tuple of findings a picture."""
 
 
-def run_chunk(lease: Lease, job: Job, worker: Worker) -> tuple[Chunk, Finished]:
-    """Run a chunk and publish its lines. Raises LeaseLostError, StorageError, RejectError."""
-    beat = worker.beat(lease)
-    jobs, plan = worker.jobs, worker.jobs.plan(job)
-    chunk = chunk_of(job.job_id, plan, lease.chunk)
-    items = read_items(jobs.manifest(job.job_id), plan, chunk.items)
-    seen = look(items, job.recipe, worker, beat)
-    found = find([one for one in seen if isinstance(one, Picture)], job.recipe, worker, beat)
-    lines = lines_of(items, seen, found, job.recipe)
-    publish(jobs.chunk_file(job.job_id, chunk.number), lines)
-    errors = sum(line.fault is not None for line in lines)
-    ok = len(lines) - errors
-    return chunk, worker.broker.leases.done(job.job_id, chunk.number, chunk.root, ok, errors)
+def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Line]:
+    """Run a chunk, publish and return its lines. Raises LeaseLostError, RetryError, RejectError."""
+    items = worker.items(job, lease.chunk)
+    worker.open_models(job.recipe, beat)
+    lines = unrun(items, lease.held)
+    for group in groups(items, lease):
+        beat.fly(group[0].i if lease.careful else None)
+        lines += run_group(group, job.recipe, worker, beat)
+    lines.sort(key=lambda line: line.i)
+    path, fence = worker.jobs.chunk_file(job.job_id, lease.chunk), lease.held.fence
+    publish(path, lines, links=worker.links, fence=fence, confirm=beat.confirm)
+    return lines
+
+
+def run_group(
+    items: Sequence[Item], recipe: ResolvedRecipe, worker: Worker, beat: Progress
+) -> list[Line]:
+    """The lines of items that are run together; apart, where a model fails on them together."""
+    seen = look(items, recipe, worker, beat)
+    pictures = [one for one in seen if isinstance(one, Picture)]
+    try:
+        found = find(pictures, recipe, worker, beat)
+    except ImageError as error:
+        if len(items) == 1:
+            return [Line(items[0].i, items[0].item, fault=Fault(error.code, str(error)))]
+        return [line for item in items for line in run_group([item], recipe, worker, beat)]
+    return lines_of(items, seen, found, recipe)
 
 
 def look(
-    items: Sequence[Item], recipe: ResolvedRecipe, worker: Worker, beat: Beat
+    items: Sequence[Item], recipe: ResolvedRecipe, worker: Worker, beat: Progress
 ) -> list[Picture | Fault]:
     """Each item's picture, no larger than the recipe needs it, or why there is none."""
-    roots = worker.roots()
     seen: list[Picture | Fault] = []
     for item in items:
-        blob = read(item, roots)
-        picture = (
-            blob
-            if isinstance(blob, Fault)
-            else decode(blob, item.item, recipe.max_side, worker.image_limit_mp)
-        )
+        beat.step()
+        blob = read(item, worker.roots(), worker.present)
+        picture = decode(blob, item.item, recipe.max_side, worker.image_limit_mp)
         seen.append(picture)
-        beat()
     return seen
 
 
-def find(pictures: Sequence[Picture], recipe: ResolvedRecipe, worker: Worker, beat: Beat) -> Found:
+def find(
+    pictures: Sequence[Picture], recipe: ResolvedRecipe, worker: Worker, beat: Progress
+) -> Found:
     """Every stage over all pictures; what the last one found."""
     found: dict[str, Found] = {}
     for stage in recipe.stages:
@@ -74,18 +85,17 @@ def find(pictures: Sequence[Picture], recipe: ResolvedRecipe, worker: Worker, be
 
 
 def run_stage(
-    stage: ResolvedStage, views: Sequence[View], recipe: ResolvedRecipe, worker: Worker, beat: Beat
-) -> Found:
+    stage: ResolvedStage, views: Sequence[View], recipe: ResolvedRecipe, worker: Worker,
+    beat: Progress,
+) -> Found:  # fmt: skip
     """One model over all views of the chunk; its findings view by view."""
     model = worker.models.get(stage.model)
-    head = head_named(model.manifest.head)
-    beat()
+    head, options = head_named(model.manifest.head), model.manifest.head_options
     rows: Found = [()] * len(views)
     for batch in batches(views, model.manifest.input, model.manifest.batch):
+        beat.step(len(batch.rows))
         outputs = model.session.run(batch.tensor)
-        options = model.manifest.head_options
         found = head(outputs, batch.seen, options, recipe.params, model.labels)
         for row, findings in zip(batch.rows, found, strict=True):
             rows[row] = findings
-        beat()
     return rows

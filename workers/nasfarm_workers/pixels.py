@@ -14,12 +14,21 @@ RGB = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Blob:
+    """An item's file as it was read. `changed`: its size or time is not that of the manifest."""
+
+    content: bytes
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Picture:
     """A decoded item. `pixels` may be smaller than the original.
 
     width, height: of the upright original in pixels.
     taken_at: ISO 8601, without an offset where the camera wrote none; "" if the file has no time.
     time_source: "exif", or "" together with `taken_at`.
+    changed: its file is not as it was when it was handed in.
     """
 
     pixels: RGB
@@ -27,6 +36,7 @@ class Picture:
     height: int
     taken_at: str = ""
     time_source: str = ""
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,24 +11,24 @@ from itertools import islice
 
 from nasfarm.core.items import Item, stem
 from nasfarm.core.jobs import Job, Summary
-from nasfarm.core.leases import Lease
+from nasfarm.core.lines import Fault
 from nasfarm.jobs.manifest import read_items
 from nasfarm.jobs.results import merged, parsed, write_results
 from nasfarm.storage.atomic import storage_errors, write_file
 from nasfarm_workers.pixels import Picture
+from nasfarm_workers.progress import Progress
 from nasfarm_workers.recipes.maps import found_in
 from nasfarm_workers.recipes.pictures import draw
 from nasfarm_workers.runtime.decode import decode
 from nasfarm_workers.runtime.read import read
-from nasfarm_workers.worker import Beat, Worker
+from nasfarm_workers.worker import Worker
 
 PICTURE_SIDE = 1600
 """Drawn pictures are at most this many pixels a side: sharp on a screen, small on the share."""
 
 
-def run_reduce(lease: Lease, job: Job, worker: Worker) -> bool:
+def run_reduce(job: Job, worker: Worker, beat: Progress) -> bool:
     """Finish a job; False where a chunk is still missing. Raises LeaseLostError, StorageError."""
-    beat = worker.beat(lease)
     plan = worker.jobs.plan(job)
     if len(worker.jobs.done_chunks(job.job_id)) < plan[-1].end:
         return False
@@ -47,18 +47,18 @@ def run_reduce(lease: Lease, job: Job, worker: Worker) -> bool:
 
 
 def counted(
-    lines: Iterable[bytes], status: Counter[str], found: Counter[str], beat: Beat
+    lines: Iterable[bytes], status: Counter[str], found: Counter[str], beat: Progress
 ) -> Iterator[bytes]:
     """The lines as they are, counted on their way."""
     for line in lines:
         record = parsed(line)
         status[record["status"]] += 1
         found.update(found_in(record))
-        beat()
+        beat.step()
         yield line
 
 
-def draw_pictures(job: Job, worker: Worker, beat: Beat) -> None:
+def draw_pictures(job: Job, worker: Worker, beat: Progress) -> None:
     """Draw what was found into the first pictures with findings, as many as were asked for."""
     wanted = int(job.recipe.params.get("pictures", 0))
     if not wanted:
@@ -76,10 +76,10 @@ def draw_pictures(job: Job, worker: Worker, beat: Beat) -> None:
             if isinstance(picture, Picture):
                 name = f"{item.i:06d}-{stem(item.item)}.jpg"
                 write_file(folder / name, draw(picture, record))
-            beat()
+            beat.step()
 
 
-def picture_of(item: Item, worker: Worker) -> object:
+def picture_of(item: Item, worker: Worker) -> Picture | Fault:
     """The item's picture in a size to look at, or the fault that keeps it."""
-    blob = read(item, worker.roots())
-    return decode(blob, item.item, PICTURE_SIDE) if isinstance(blob, bytes) else blob
+    blob = read(item, worker.roots(), worker.present)
+    return decode(blob, item.item, PICTURE_SIDE)

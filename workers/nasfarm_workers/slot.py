@@ -9,19 +9,22 @@ from celery.signals import worker_ready
 
 from nasfarm import config
 from nasfarm.core.items import HOME_ROOT
+from nasfarm.nodes.memory import confine, fair_share
 from nasfarm.plan.chunks import queue_names
 from nasfarm_workers.app import SlotRun, create_app
 from nasfarm_workers.chores import roots_now
-from nasfarm_workers.slots import ready_file, slot_name
+from nasfarm_workers.slots import cgroup_name, ready_file, slot_name
 
 
-def run_slot(settings: config.Settings, slot: int, boot: str, broker_url: str) -> None:
-    """Be the worker process of a slot; the cores are those this process is pinned to."""
+def run_slot(settings: config.Settings, slot: int, slots: int, boot: str, broker_url: str) -> None:
+    """Be the worker process of one of `slots` slots, on the cores this process is pinned to."""
     cores = len(os.sched_getaffinity(0))
     # Celery says of every hint that it came and went; the task itself says more, once.
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    app = create_app(settings, SlotRun(slot, cores, boot, broker_url))
+    most_bytes = settings.slot_memory_mb * 2**20 if settings.slot_memory_mb else fair_share(slots)
+    cap = confine(cgroup_name(settings.state_dir, slot), most_bytes)
+    app = create_app(settings, SlotRun(slot, cores, boot, broker_url, cap))
 
     @worker_ready.connect(weak=False)
     def ready(**_: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import signal
 import sys
@@ -18,8 +19,14 @@ def slot_name(number: int) -> str:
     return f"slot{number}"
 
 
+def cgroup_name(state_dir: Path, number: int) -> str:
+    """A slot's memory cgroup; two farms of one machine do not share theirs."""
+    farm = hashlib.blake2b(str(state_dir).encode(), digest_size=4).hexdigest()
+    return f"nasfarm-{farm}-{slot_name(number)}"
+
+
 def slot_child(
-    number: int, cores: Sequence[int], boot: str, home: Path, logs: Path, grace_s: float
+    number: int, slots: int, cores: Sequence[int], boot: str, home: Path, logs: Path, grace_s: float
 ) -> Child:
     """The worker process of a slot, pinned by taskset. Raises RejectError where that is missing."""
     taskset = shutil.which("taskset")
@@ -27,10 +34,11 @@ def slot_child(
         raise RejectError("the program 'taskset' is missing. Install the package util-linux.")
     pinned = (taskset, "--cpu-list", ",".join(map(str, cores)))
     farm = (sys.executable, "-m", "nasfarm", "--home", str(home))
+    slot = ("--slot", str(number), "--slots", str(slots), "--boot", boot)
     threads = str(len(cores))
     return Child(
         name=slot_name(number),
-        argv=(*pinned, *farm, "worker", "--slot", str(number), "--boot", boot),
+        argv=(*pinned, *farm, "worker", *slot),
         log_path=logs / f"{slot_name(number)}.log",
         env={
             # Libraries below numpy and OpenCV start a thread a core of the machine unless told.
@@ -48,6 +56,22 @@ def slot_child(
 def ready_file(state_dir: Path, number: int) -> Path:
     """Where a slot's process writes its pid once it takes hints."""
     return state_dir / "run" / slot_name(number)
+
+
+def aside_file(state_dir: Path) -> Path:
+    """Where a worker says why this node cannot write to the home; not there when it can."""
+    return state_dir / "run" / "aside"
+
+
+def log_tail(path: Path, lines: int = 8) -> str:
+    """The last lines of a slot's raw output: what a native crash has left there."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 2000))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
 
 
 def slot_states(

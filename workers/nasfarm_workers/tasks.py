@@ -12,27 +12,39 @@ from celery.worker.request import Request
 from nasfarm.broker.hints import CHUNK_TASK
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.jobs import Job
+from nasfarm.core.lease_rules import Cause
 from nasfarm.core.leases import REDUCE, Hint, Lease, Refusal
-from nasfarm.errors import BrokerError, LeaseLostError, RejectError, RetryError
+from nasfarm.errors import (
+    BrokerError,
+    LeaseLostError,
+    RejectError,
+    RetryError,
+    StorageError,
+)
+from nasfarm.jobs.failures import note_failures
 from nasfarm.plan.chunks import queue_name
 from nasfarm_workers.pipeline import run_chunk
+from nasfarm_workers.progress import Progress, progress
 from nasfarm_workers.reduction import run_reduce
 from nasfarm_workers.worker import Worker
 
 log = logging.getLogger(__name__)
 
 
-def register(app: Celery, worker: Callable[[], Worker], lost: Callable[[str, int], None]) -> None:
+def register(
+    app: Celery, worker: Callable[[], Worker], lost: Callable[[str, int, str], None]
+) -> None:
     """Add the task to `app`. `worker()` is called in the pool's child, `lost` in its parent.
 
-    lost: the child died while it ran this chunk; its lease can be returned at once.
+    lost: the child died while it ran this chunk, in these words; its lease goes back at once.
     """
 
     class ChunkRequest(Request):  # type: ignore[misc]
         """What the pool's parent knows of a chunk that its child runs."""
 
         def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-            lost(*self.args)
+            job_id, number = self.args
+            lost(job_id, number, str(exc_info.exception))
             return super().on_failure(exc_info, *args, **kwargs)
 
     @app.task(name=CHUNK_TASK, Request=ChunkRequest)
@@ -47,35 +59,49 @@ def take(worker: Worker, job_id: str, number: int) -> None:
     except BrokerError as error:  # the hint is lost, the reconciler gives another
         log.warning("broker away", extra={"action": "claim_failed", "reason": str(error)})
         return
-    if isinstance(lease, Refusal):
-        log.info(
-            "hint not needed",
-            extra={"action": "hint_refused", "job": job_id, "chunk": number, "why": str(lease)},
-        )
-        return
+    if lease is Refusal.DEAD:
+        reason = f"chunk {number} ends its worker before an image is reached; see the farm's logs"
+        fail(worker, job_id, reason)
+    elif isinstance(lease, Refusal):
+        fields = {"action": "hint_refused", "job": job_id, "chunk": number, "why": str(lease)}
+        log.info("hint not needed", extra=fields)
+    else:
+        settle(lease, worker)
+
+
+def settle(lease: Lease, worker: Worker) -> None:
+    """Run a leased chunk; whatever comes of it, its lease is dealt with."""
     try:
-        run(lease, worker)
+        with progress(lease, worker.broker, worker.image_timeout_s, worker.must_stop) as beat:
+            run(lease, worker, beat)
     except LeaseLostError:
         log.warning("lease lost", extra={**facts(lease), "action": "lease_lost"})
     except RetryError as error:
         hand_back(lease, worker, error)
     except RejectError as error:
-        fail(lease, worker, error)
+        fail(worker, lease.job_id, str(error))
+    except Exception as error:  # a fault of ours, or memory: as if the process had died of it
+        log.exception("chunk broke off", extra={**facts(lease), "action": "broke_off"})
+        worker.broker.leases.lost(lease, Cause.DIED, f"{type(error).__name__}: {error}"[:500])
 
 
-def run(lease: Lease, worker: Worker) -> None:
+def run(lease: Lease, worker: Worker, beat: Progress) -> None:
     """Run a leased chunk or reduce step, and hint what follows from it."""
     job = worker.jobs.load(lease.job_id)
     log.info("chunk begun", extra={**facts(lease), "action": "chunk_begun"})
     if lease.chunk == REDUCE:
-        if not run_reduce(lease, job, worker):
-            worker.broker.leases.give_back(lease, spend=False)
+        if not run_reduce(job, worker, beat):
+            worker.broker.leases.give_back(lease)
         return
-    chunk, finished = run_chunk(lease, job, worker)
-    log.info(
-        "chunk done", extra={**facts(lease), "action": "chunk_done", "items": len(chunk.items)}
-    )
-    worker.broker.hints.send(follow_up(job, chunk.root, finished.next_chunk, finished.left))
+    lines = run_chunk(lease, job, worker, beat)
+    note_failures(worker.jobs.path(job.job_id), lease, lines)
+    errors = sum(line.fault is not None for line in lines)
+    root = worker.root_of(job, lease.chunk)
+    leases = worker.broker.leases
+    ok = len(lines) - errors
+    finished = leases.done(job.job_id, lease.chunk, root, ok, errors, worked=True)
+    log.info("chunk done", extra={**facts(lease), "action": "chunk_done", "items": len(lines)})
+    worker.broker.hints.send(follow_up(job, root, finished.next_chunk, finished.left))
 
 
 def follow_up(job: Job, root: str, next_chunk: int | None, left: int) -> list[Hint]:
@@ -89,23 +115,23 @@ def follow_up(job: Job, root: str, next_chunk: int | None, left: int) -> list[Hi
 
 def hand_back(lease: Lease, worker: Worker, error: RetryError) -> None:
     """The farm cannot do it now: the attempt does not count, the reconciler hints it again."""
-    log.warning(
-        "chunk handed back", extra={**facts(lease), "action": "handed_back", "reason": str(error)}
-    )
+    fields = {**facts(lease), "action": "handed_back", "reason": str(error)}
+    log.warning("chunk handed back", extra=fields)
+    if isinstance(error, StorageError) and error.code == "write":
+        worker.step_aside(str(error))
     try:
-        worker.broker.leases.give_back(lease, spend=False)
+        worker.broker.leases.give_back(lease)
     except BrokerError:
-        log.warning(
-            "lease runs out by itself", extra={**facts(lease), "action": "give_back_failed"}
-        )
+        fields = {**facts(lease), "action": "give_back_failed"}
+        log.warning("lease runs out by itself", extra=fields)
 
 
-def fail(lease: Lease, worker: Worker, error: RejectError) -> None:
+def fail(worker: Worker, job_id: str, reason: str) -> None:
     """The job cannot be finished by anyone: say why and let go of it."""
-    log.error("job failed", extra={**facts(lease), "action": "job_failed", "reason": str(error)})
-    worker.jobs.fail(lease.job_id, str(error))
-    worker.broker.leases.forget(lease.job_id)
+    log.error("job failed", extra={"job": job_id, "action": "job_failed", "reason": reason})
+    worker.jobs.fail(job_id, reason)
+    worker.broker.leases.forget(job_id)
 
 
 def facts(lease: Lease) -> dict[str, object]:
-    return {"job": lease.job_id, "chunk": lease.chunk, "attempt": lease.attempt}
+    return {"job": lease.job_id, "chunk": lease.chunk, "attempt": lease.held.attempt}

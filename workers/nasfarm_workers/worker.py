@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nasfarm.broker.client import Broker
+from nasfarm.core.items import Item
+from nasfarm.core.jobs import Job
 from nasfarm.core.leases import Lease, Refusal
 from nasfarm.core.models import PinnedModel
-from nasfarm.errors import LeaseLostError
+from nasfarm.core.recipes import ResolvedRecipe
+from nasfarm.jobs.manifest import read_items
 from nasfarm.jobs.store import JobStore
+from nasfarm.plan.chunks import chunk_of
 from nasfarm.registry.store import ModelStore
 from nasfarm.registry.sync import verified_copy
+from nasfarm_workers.progress import Progress
 from nasfarm_workers.runtime.session import open_session
 from nasfarm_workers.runtime.session_cache import OpenModel, SessionCache
 
-Beat = Callable[[], None]
-"""Called whenever work has moved on. Raises LeaseLostError: stop, publish nothing."""
+OPENING_IMAGES = 5
+"""Opening a model may take as long as so many images: it may come from a slow share first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,37 +30,46 @@ class Worker:
     """One worker process.
 
     roots: this node's roots as they are now; one may be added while the farm runs.
+    present: whether a root is there now. links: whether the home takes hard links.
     name: tells it from every other that ever ran on this node: slot and process id.
     image_limit_mp: larger pictures (in megapixels) are refused before they are decoded.
+    image_timeout_s: a step of work may take so long for each of its images.
+    must_stop: whether this process has been asked to stop and its time is up.
+    step_aside: tell the node's agent that the home cannot be written, and why.
     """
 
     jobs: JobStore
     roots: Callable[[], Mapping[str, Path]]
+    present: Callable[[str], bool]
+    links: bool
     broker: Broker
     models: SessionCache
     node: str
     boot: str
     name: str
     image_limit_mp: float
+    image_timeout_s: float
+    must_stop: Callable[[], bool]
+    step_aside: Callable[[str], None]
 
     def claim(self, job_id: str, chunk: int) -> Lease | Refusal:
         return self.broker.leases.claim(job_id, chunk, self.node, self.boot, self.name)
 
-    def beat(self, lease: Lease) -> Beat:
-        """A lease is renewed only while work moves on, and at most three times in its length."""
-        due_s = self.broker.lease_s / 3
-        last = time.monotonic()
+    def items(self, job: Job, number: int) -> list[Item]:
+        """A chunk's items. Raises StorageError; RejectError where the plan has no such chunk."""
+        plan = self.jobs.plan(job)
+        chunk = chunk_of(job.job_id, plan, number)
+        return read_items(self.jobs.manifest(job.job_id), plan, chunk.items)
 
-        def beat() -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last < due_s:
-                return
-            if not self.broker.leases.renew(lease):
-                raise LeaseLostError(f"{lease.job_id}: the lease of chunk {lease.chunk} is lost")
-            last = now
+    def root_of(self, job: Job, number: int) -> str:
+        """The root that a chunk's files lie in."""
+        return chunk_of(job.job_id, self.jobs.plan(job), number).root
 
-        return beat
+    def open_models(self, recipe: ResolvedRecipe, beat: Progress) -> None:
+        """Have every stage's model open before an image can be blamed for anything."""
+        for stage in recipe.stages:
+            beat.step(OPENING_IMAGES)
+            self.models.get(stage.model)
 
 
 def model_loader(

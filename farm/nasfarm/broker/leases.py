@@ -7,7 +7,6 @@ the reconciler writes it anew from storage.
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,7 +15,9 @@ from typing import Any
 import redis
 
 from nasfarm.broker.connection import broker_errors
+from nasfarm.core import wire
 from nasfarm.core.jobs import Pace
+from nasfarm.core.lease_rules import Cause, Held, is_leased
 from nasfarm.core.leases import Finished, Lease, Refusal
 
 _LIVE = "farm:live"
@@ -34,20 +35,27 @@ def _leases(job_id: str) -> str:
     return f"farm:leases:{job_id}"
 
 
+def _held(text: str) -> Held:
+    return wire.decode(Held, text.encode(), "a lease in Redis")
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What Redis counted of a live job. `seconds`: from the first claim to the last chunk done."""
+    """What Redis counted of a live job.
+
+    worked: lines written since it became live, in so many `seconds` from the first claim on.
+    """
 
     ok: int
     errors: int
     chunks_done: int
     started: bool
+    worked: int
     seconds: float
 
     @property
     def images_per_s(self) -> float | None:
-        lines = self.ok + self.errors
-        return round(lines / self.seconds, 2) if lines and self.seconds > 0 else None
+        return round(self.worked / self.seconds, 2) if self.worked and self.seconds > 0 else None
 
 
 class Leases:
@@ -66,22 +74,36 @@ class Leases:
         answer = self._run("claim", keys, chunk, self._lease_ms, random, node, boot, worker)
         if answer[0] != "granted":
             return Refusal(answer[0])
-        return Lease(job_id, chunk, int(answer[1]), answer[2], node, boot, worker)
+        return Lease(job_id, chunk, _held(answer[1]))
 
-    def renew(self, lease: Lease) -> bool:
-        """Prolong a lease from now; False: it is lost, stop working and publish nothing."""
+    def renew(self, lease: Lease, in_flight: int | None = None) -> bool:
+        """Prolong a lease from now; False: it is lost, stop working and publish nothing.
+
+        in_flight: the item a careful worker begins now.
+        """
         keys = [_job(lease.job_id), _leases(lease.job_id)]
-        return bool(self._run("renew", keys, lease.chunk, lease.fence, self._lease_ms))
+        item = "" if in_flight is None else in_flight
+        fence = lease.held.fence
+        return bool(self._run("renew", keys, lease.chunk, fence, self._lease_ms, item))
 
-    def give_back(self, lease: Lease, *, spend: bool) -> bool:
-        """Return a lease so that the next claim need not wait; `spend`: the attempt counts."""
+    def give_back(self, lease: Lease) -> bool:
+        """Return a lease unspent, so that the next claim need not wait."""
+        return bool(self._run("give_back", [_leases(lease.job_id)], lease.chunk, lease.held.fence))
+
+    def lost(self, lease: Lease, cause: Cause, said: str = "") -> bool:
+        """A lease's worker has ended; `said`: what was seen of it. The attempt counts."""
         keys = [_leases(lease.job_id)]
-        return bool(self._run("give_back", keys, lease.chunk, lease.fence, "1" if spend else "0"))
+        return bool(self._run("lost", keys, lease.chunk, lease.held.fence, cause, said))
 
-    def done(self, job_id: str, chunk: int, root: str, ok: int, errors: int) -> Finished:
-        """Record a published chunk. Harmless to repeat."""
+    def done(
+        self, job_id: str, chunk: int, root: str, ok: int, errors: int, *, worked: bool
+    ) -> Finished:
+        """Record a published chunk. Harmless to repeat.
+
+        worked: a worker has just run it; else it was found on storage.
+        """
         keys = [_job(job_id), _done(job_id), _leases(job_id)]
-        first, next_chunk, left = self._run("done", keys, chunk, root, ok, errors)
+        first, next_chunk, left = self._run("done", keys, chunk, root, ok, errors, int(worked))
         return Finished(bool(first), int(next_chunk) if next_chunk >= 0 else None, int(left))
 
     def held(self, job_id: str) -> list[Lease]:
@@ -89,12 +111,8 @@ class Leases:
         with broker_errors():
             now_ms = self._now_ms()
             raw = self._client.hgetall(_leases(job_id))
-        leases = []
-        for chunk, text in raw.items():
-            entry = json.loads(text)
-            if entry.pop("until_ms") > now_ms:
-                leases.append(Lease(job_id=job_id, chunk=int(chunk), **entry))
-        return leases
+        leases = (Lease(job_id, int(chunk), _held(str(text))) for chunk, text in raw.items())
+        return [lease for lease in leases if is_leased(lease.held, now_ms)]
 
     # -- live jobs ---------------------------------------------------------------------------
 
@@ -146,7 +164,8 @@ class Leases:
         ok, errors = int(raw.get("ok", 0)), int(raw.get("errors", 0))
         started_ms = int(raw.get("started_ms", 0))
         seconds = max(0, int(raw.get("worked_ms", 0)) - started_ms) / 1000
-        return Counts(ok, errors, done, bool(started_ms), seconds)
+        worked = int(raw.get("worked", 0))
+        return Counts(ok, errors, done, bool(started_ms), worked, seconds)
 
     def pace(self, job_id: str) -> Pace:
         """How fast a live job goes."""
@@ -170,6 +189,7 @@ class Leases:
         return int(seconds) * 1000 + int(micros) // 1000
 
     def _run(self, script: str, keys: list[str], *arguments: str | int) -> Any:
-        source = files("nasfarm.broker").joinpath("lua", f"{script}.lua").read_text()
+        folder = files("nasfarm.broker").joinpath("lua")
+        source = "".join(folder.joinpath(f"{name}.lua").read_text() for name in ("rules", script))
         with broker_errors():
             return self._client.register_script(source)(keys=keys, args=arguments)

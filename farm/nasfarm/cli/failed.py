@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import indent
+from typing import Any
 
 import click
 
@@ -20,20 +22,20 @@ def failed(session: Session, job: str | None, as_json: bool) -> None:
 
     farm = session.farm()
     ids = [job] if job else sorted(farm.home.jobs.ids())
-    lines = [
-        {"job_id": job_id, "i": line["i"], "item": line["item"], **line["error"]}
-        for job_id in ids
-        for line in follow.failed_lines(farm.job(job_id), farm.home)
-    ]
+    lines = [line for job_id in ids for line in follow.failed_lines(farm.job(job_id), farm.home)]
     if as_json:
         document(lines)
     elif lines:
-        table(("job", "picture", "code", "reason"), map(_row, lines))
+        table(("job", "picture", "code", "tries", "node", "reason"), map(_row, lines))
+        for line in lines:
+            if line["excerpt"]:
+                click.echo(f"\n{line['item']}:\n{indent(line['excerpt'], '    ')}")
         say(f"{len(lines)} failed. Once they are mended: farm retry {job or 'JOB'}")
     else:
         say("No picture failed.")
 
 
-def _row(line: Mapping[str, str]) -> tuple[str, ...]:
+def _row(line: Mapping[str, Any]) -> tuple[object, ...]:
     reason = line["message"].removeprefix(f"{line['item']}: ")  # it stands in the row already
-    return line["job_id"], line["item"], line["code"], reason
+    tries, node = line["attempts"] or "-", line["node"] or "-"
+    return line["job_id"], line["item"], line["code"], tries, node, reason

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from nasfarm.core.lease_rules import CAREFUL_FROM, Held
+
 REDUCE = -1
 """The chunk number that stands for a job's reduce step: leased and hinted like any other."""
 
@@ -19,7 +21,10 @@ class Hint:
 
 
 class Refusal(StrEnum):
-    """Why a claim is not granted; each means: go and take the next hint."""
+    """Why a claim is not granted: go and take the next hint.
+
+    dead: workers end with this chunk before they reach an image; its job cannot be finished.
+    """
 
     DONE = "done"
     DEAD = "dead"
@@ -28,18 +33,16 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right of one worker to run one chunk. Compared by `fence`, for equality only.
-
-    attempt: 1 for the first claim of this chunk. node: who holds it; `boot` is that agent's life.
-    """
+    """The right of one worker to run one chunk. Compared by `held.fence`, for equality only."""
 
     job_id: str
     chunk: int
-    attempt: int
-    fence: str
-    node: str
-    boot: str
-    worker: str
+    held: Held
+
+    @property
+    def careful(self) -> bool:
+        """Run image by image, each named in the lease before it begins."""
+        return self.held.attempt >= CAREFUL_FROM
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class Text:
 class Line:
     """One item's line: `ok` with size, model and fields, or an error with its fault.
 
+    note: what a reader should know, e.g. that the file has changed since it was handed in.
     fields: by recipe, e.g. `detections` → tuple of Detection, `texts` → tuple of Text.
     """
 
@@ -65,4 +66,5 @@ class Line:
     model: str = ""
     taken_at: str = ""
     time_source: str = ""
+    note: str = ""
     fields: Mapping[str, tuple[Detection, ...] | tuple[Text, ...]] = field(default_factory=dict)

@@ -18,7 +18,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """A node's heartbeat. `roots`: names it can read now; `boot`: this life of its agent."""
+    """A node's heartbeat.
+
+    roots: names it can read now. boot: this life of its agent. paused: why it takes no work.
+    """
 
     node: str
     boot: str
@@ -27,4 +30,5 @@ class NodeReport:
     roots: tuple[str, ...]
     away: tuple[str, ...]
     slots: tuple[Slot, ...]
+    paused: str = ""
     age_s: float = 0.0

@@ -51,6 +51,8 @@ KEYS = {
         Key("reconcile_s", "number", 0.1, 3600),
         Key("grace_s", "number", 0, 3600),
         Key("image_limit_mp", "number", 1, 10_000),
+        Key("image_timeout_s", "number", 1, 3600),
+        Key("slot_memory_mb", "integer", 300, 1_000_000),
         Key("log.level", "level"),
         Key("roots", "roots", shared=False),
     )

@@ -77,5 +77,7 @@ def line_bytes(line: Line) -> bytes:
         }
         if line.taken_at:
             record |= {"taken_at": line.taken_at, "time_source": line.time_source}
+        if line.note:
+            record["note"] = line.note
         record |= {name: plain(values) for name, values in line.fields.items()}
     return encode(record) + b"\n"

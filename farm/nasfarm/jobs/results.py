@@ -10,7 +10,7 @@ from typing import Any
 from nasfarm.core import wire
 from nasfarm.core.jobs import Segment
 from nasfarm.jobs.store import JobStore
-from nasfarm.storage.atomic import storage_errors, written
+from nasfarm.storage.atomic import CANNOT_WRITE, storage_errors, written
 
 
 def merged(store: JobStore, job_id: str, plan: Sequence[Segment]) -> Iterator[bytes]:
@@ -81,5 +81,5 @@ def parsed(line: bytes) -> dict[str, Any]:
 
 def write_results(path: Path, lines: Iterable[bytes]) -> None:
     """Write results.jsonl in one step. Raises StorageError."""
-    with storage_errors(path), written(path) as file:
+    with storage_errors(path, CANNOT_WRITE), written(path) as file:
         file.writelines(lines)

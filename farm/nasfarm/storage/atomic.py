@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from nasfarm.errors import StorageError
 
+CANNOT_WRITE = "write"
+"""Code of a StorageError where a file of ours could not be written: full, read-only or away."""
+
 
 @contextmanager
-def storage_errors(place: Path | str) -> Iterator[None]:
+def storage_errors(place: Path | str, code: str = StorageError.code) -> Iterator[None]:
     """Turn an OSError into a StorageError that names the place."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StorageError(f"{place}: {reason}. Check the disk or share and try again.") from error
+        message = f"{place}: {error.strerror or error}. Check the disk or share and try again."
+        raise StorageError(message, code=code) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -49,8 +52,32 @@ def written(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
 
 def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace `path` by `data` in one step. Raises StorageError."""
-    with storage_errors(path), written(path, mode) as file:
+    with storage_errors(path, CANNOT_WRITE), written(path, mode) as file:
         file.write(data)
+
+
+def publish_by_rename(path: Path, data: bytes, fence: str, confirm: Callable[[], None]) -> bool:
+    """As `publish_file`, for shares that refuse hard links.
+
+    The draft carries the writer's fence. `confirm` raises where the writer has lost its right: it
+    is asked after the draft is on disk, right before the rename that could replace another's file.
+    Returns False where `path` was there before. Raises StorageError, and what `confirm` raises.
+    """
+    draft = path.with_name(f".{path.name}.{fence}")
+    with storage_errors(path, CANNOT_WRITE):
+        try:
+            with open(draft, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            confirm()
+            if path.exists():
+                return False
+            draft.rename(path)
+            sync_folder(path.parent)
+            return True
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def publish_file(path: Path, data: bytes) -> bool:
@@ -59,7 +86,7 @@ def publish_file(path: Path, data: bytes) -> bool:
     Returns False where `path` was there before; its bytes stay as they are. Raises StorageError.
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    with storage_errors(path):
+    with storage_errors(path, CANNOT_WRITE):
         try:
             with open(draft, "xb") as file:
                 file.write(data)

@@ -12,6 +12,9 @@ from nasfarm.core.recipes import ResolvedRecipe
 from nasfarm_workers.pixels import Picture
 from nasfarm_workers.recipes.maps import map_named
 
+CHANGED = "the file has changed since it was handed in; this is what it holds now"
+"""ADR 8: an overwritten file is run as it is, and says so."""
+
 
 def lines_of(
     items: Sequence[Item],
@@ -24,13 +27,13 @@ def lines_of(
     return [
         Line(item.i, item.item, fault=one)
         if isinstance(one, Fault)
-        else _good(item, one, next(findings), recipe)
+        else _good(item, one, next(findings), recipe, CHANGED if one.changed else "")
         for item, one in zip(items, seen, strict=True)
     ]
 
 
 def _good(
-    item: Item, picture: Picture, findings: tuple[Finding, ...], recipe: ResolvedRecipe
+    item: Item, picture: Picture, findings: tuple[Finding, ...], recipe: ResolvedRecipe, note: str
 ) -> Line:
     taken_at, time_source = picture.taken_at, picture.time_source
     if not taken_at:  # the picture does not say: its file's time, to the second, in UTC
@@ -44,5 +47,6 @@ def _good(
         model=recipe.models,
         taken_at=taken_at,
         time_source=time_source,
+        note=note,
         fields=map_named(recipe.map)(findings),
     )

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from nasfarm.core.lines import Fault
 from nasfarm_workers.formats import unreadable_kind
-from nasfarm_workers.pixels import Picture
+from nasfarm_workers.pixels import Blob, Picture
 
 MOST_MEGAPIXELS = 200
 """The largest sensors in phones give 16,320 × 12,240 = 199.8 million; as RGB that is 600 MB, about
@@ -37,27 +37,35 @@ _SIDEWAYS = frozenset(_UPRIGHT[number] for number in (5, 6, 7, 8))
 
 
 def decode(
-    blob: bytes, name: str, max_side: int, most_megapixels: float = MOST_MEGAPIXELS
+    blob: Blob | Fault, name: str, max_side: int, most_megapixels: float = MOST_MEGAPIXELS
 ) -> Picture | Fault:
     """Decode JPEG, PNG, WebP, TIFF, BMP, GIF (its first frame) and, where Pillow can, AVIF.
 
+    blob: the file; the fault that kept it from being read stays as it is.
     max_side: the longer side of `pixels` is at most this; 0 leaves the picture as it is.
     most_megapixels: a larger picture is `too_large`.
     Never raises: a Fault has the code `decode`, `too_large` or `unsupported`. The size is checked
     in the header, before any pixel is read.
     """
+    if isinstance(blob, Fault):
+        return blob
     avif = bool(features.check("avif"))
-    kind = unreadable_kind(blob[:512], name, avif)
+    kind = unreadable_kind(blob.content[:512], name, avif)
     if kind:
         return Fault(
             "unsupported", f"{name}: is {kind}, which cannot be read yet; export it as JPEG."
         )
-    if not blob:
+    if not blob.content:
         return Fault("decode", f"{name}: is empty (0 bytes); copy it again from where it came.")
     try:
-        with _opened(blob, avif, most_megapixels) as image:
-            return _picture(image, max_side)
-    except (Image.DecompressionBombError, MemoryError):
+        with _opened(blob.content, avif, most_megapixels) as image:
+            return _picture(image, max_side, blob.changed)
+    except MemoryError:
+        return Fault(
+            "too_large",
+            f"{name}: needs more memory than a worker may use; give the farm a smaller copy.",
+        )
+    except Image.DecompressionBombError:
         return Fault(
             "too_large",
             f"{name}: has more than {most_megapixels} megapixels; give the farm a smaller copy.",
@@ -71,7 +79,7 @@ def decode(
 
 
 @contextmanager
-def _opened(blob: bytes, avif: bool, most_megapixels: float) -> Iterator[ImageFile.ImageFile]:
+def _opened(content: bytes, avif: bool, most_megapixels: float) -> Iterator[ImageFile.ImageFile]:
     """Open with Pillow set to our limit and without its warnings.
 
     Both settings are Pillow's and the process's own and say the same at every call, so threads
@@ -81,11 +89,11 @@ def _opened(blob: bytes, avif: bool, most_megapixels: float) -> Iterator[ImageFi
     Image.MAX_IMAGE_PIXELS = int(most_megapixels * 1_000_000) // 2
     warnings.filterwarnings("ignore", module=r"PIL\.")
     formats = (*_FORMATS, "AVIF") if avif else _FORMATS
-    with Image.open(BytesIO(blob), formats=formats) as image:
+    with Image.open(BytesIO(content), formats=formats) as image:
         yield image
 
 
-def _picture(image: ImageFile.ImageFile, max_side: int) -> Picture:
+def _picture(image: ImageFile.ImageFile, max_side: int, changed: bool) -> Picture:
     width, height = image.size
     shrink = max_side / max(width, height) if max_side else 1.0
     wanted = (max(1, round(width * shrink)), max(1, round(height * shrink)))
@@ -105,7 +113,8 @@ def _picture(image: ImageFile.ImageFile, max_side: int) -> Picture:
     if turn in _SIDEWAYS:
         width, height = height, width
     taken_at = _taken_at(exif)
-    return Picture(np.asarray(plain), width, height, taken_at, "exif" if taken_at else "")
+    source = "exif" if taken_at else ""
+    return Picture(np.asarray(plain), width, height, taken_at, source, changed)
 
 
 def _reducible(image: Image.Image) -> Image.Image:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from nasfarm.core.items import Item, split_address
 from nasfarm.core.lines import Fault
 from nasfarm.errors import StorageError
+from nasfarm_workers.pixels import Blob
 
 MOST_BYTES = 512 * 2**20
 """No picture a NAS owner has is larger; a disk image named .tif is."""
@@ -30,8 +31,28 @@ _OF_THE_FILE = {
 }
 
 
-def read(item: Item, roots: Mapping[str, Path]) -> bytes | Fault:
-    """The whole file. Raises StorageError where the disk or share is at fault, not the file."""
+TRIES = 3
+"""So often a read error of the medium is given a chance before the item gets its line."""
+
+
+def read(item: Item, roots: Mapping[str, Path], present: Callable[[str], bool]) -> Blob | Fault:
+    """The whole file. present: whether a root is there now, by its sentinel.
+
+    Raises StorageError where the disk or share is at fault, not the file: its root is away.
+    """
+    for _ in range(TRIES):
+        found = _read(item, roots)
+        if isinstance(found, Blob):
+            return found
+        root = item.item.partition(":")[0]
+        if found.code in ("missing", "storage") and not present(root):
+            raise StorageError(f"the root '{root}' is away. Bring its disk or share back.")
+        if found.code != "storage":
+            return found
+    return found
+
+
+def _read(item: Item, roots: Mapping[str, Path]) -> Blob | Fault:
     root, below = split_address(item.item)
     if root not in roots:
         raise StorageError(
@@ -48,11 +69,8 @@ def read(item: Item, roots: Mapping[str, Path]) -> bytes | Fault:
                 return _REPLACED
             if status.st_size > MOST_BYTES:
                 return Fault("too_large", f"{status.st_size / 2**20:.0f} MB, at most 512 are read")
-            return file.read()
+            changed = (status.st_size, status.st_mtime_ns) != (item.bytes, item.mtime_ns)
+            return Blob(file.read(), changed)
     except OSError as error:
-        fault = _OF_THE_FILE.get(error.errno or 0)
-        if fault is None:
-            raise StorageError(
-                f"{item.item}: {error.strerror}. Check the disk or share."
-            ) from error
-        return fault
+        medium = Fault("storage", f"the disk or share says: {error.strerror}")
+        return _OF_THE_FILE.get(error.errno or 0, medium)

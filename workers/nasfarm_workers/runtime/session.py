@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from nasfarm.errors import RejectError
+from nasfarm.errors import ImageError, RejectError
 
 F32 = NDArray[np.float32]
 
@@ -26,13 +26,13 @@ class Session:
     def run(self, tensor: F32) -> Sequence[F32]:
         """One batch through the model: (n, 3, h, w) float32 in, outputs with first axis n.
 
-        Raises RejectError (code `model`) where the model does not take such a tensor.
+        Raises ImageError where the model fails on such a tensor, or memory does not suffice.
         """
         self.runs += 1
         try:
             outputs: Sequence[F32] = self._inner.run(None, {self._input: tensor})
         except Exception as error:  # ONNX Runtime's errors share no base but this
-            raise RejectError(f"the model refused {tensor.shape}: {error}", code="model") from error
+            raise ImageError(f"the model failed on an input of {tensor.shape}: {error}") from error
         return outputs
 
 

@@ -1,4 +1,5 @@
--- A chunk's result is published. KEYS: job, done, leases. ARGV: chunk, root, ok, errors.
+-- A chunk's result is published. KEYS: job, done, leases. ARGV: chunk, root, ok, errors, worked
+-- ("1": by a worker just now; "0": found on storage, which says nothing of the job's pace).
 -- Harmless to repeat. Answers {first (1|0), next chunk of this root to hint (or -1), chunks left};
 -- left is -1 where the job is not known any more.
 if redis.call('EXISTS', KEYS[1]) == 0 then return {0, -1, -1} end
@@ -8,9 +9,10 @@ local next_chunk = -1
 if first == 1 then
   redis.call('HINCRBY', KEYS[1], 'ok', ARGV[3])
   redis.call('HINCRBY', KEYS[1], 'errors', ARGV[4])
-  local clock = redis.call('TIME')
-  redis.call('HSET', KEYS[1], 'worked_ms',
-    string.format('%d', clock[1] * 1000 + math.floor(clock[2] / 1000)))
+  if ARGV[5] == '1' then
+    redis.call('HINCRBY', KEYS[1], 'worked', ARGV[3] + ARGV[4])
+    redis.call('HSET', KEYS[1], 'worked_ms', string.format('%d', now_ms()))
+  end
   local cursor = tonumber(redis.call('HGET', KEYS[1], 'next:' .. ARGV[2]))
   local stop = tonumber(redis.call('HGET', KEYS[1], 'stop:' .. ARGV[2]))
   if cursor and stop and cursor < stop then

@@ -1,9 +1,9 @@
--- Renew a lease. KEYS: job, leases. ARGV: chunk, fence, lease_ms. Answers 1, or 0: stop working.
-local held = redis.call('HGET', KEYS[2], ARGV[1])
+-- Renew a lease. KEYS: job, leases. ARGV: chunk, fence, lease_ms, item in flight or ''.
+-- Answers 1, or 0: the lease is lost, stop working and publish nothing.
+local held = entry(KEYS[2], ARGV[1])
 if not held or redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-held = cjson.decode(held)
-if held.fence ~= ARGV[2] then return 0 end
-local clock = redis.call('TIME')
-held.until_ms = clock[1] * 1000 + math.floor(clock[2] / 1000) + tonumber(ARGV[3])
-redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(held))
+if held.fence ~= ARGV[2] or held.until_ms == 0 then return 0 end
+held.until_ms = now_ms() + tonumber(ARGV[3])
+if ARGV[4] ~= '' then held.in_flight = tonumber(ARGV[4]) end
+keep(KEYS[2], ARGV[1], held)
 return 1

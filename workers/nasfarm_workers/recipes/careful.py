@@ -1,0 +1,34 @@
+"""A leased chunk's items to what is run together, and the lines of those that are not run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nasfarm.core.items import Item
+from nasfarm.core.lease_rules import BLAMES, Held, condemned
+from nasfarm.core.leases import Lease
+from nasfarm.core.lines import Fault, Line
+
+_WHY = {
+    "crashed": f"a worker process ended {BLAMES} times while it worked on this image",
+    "timeout": f"work on this image took too long {BLAMES} times and was ended",
+}
+
+
+def groups(items: Sequence[Item], lease: Lease) -> list[list[Item]]:
+    """Items that are run together: the whole chunk, or one by one where a worker is careful."""
+    out = condemned(lease.held)
+    wanted = [item for item in items if item.i not in out]
+    if lease.careful:
+        return [[item] for item in wanted]
+    return [wanted] if wanted else []
+
+
+def unrun(items: Sequence[Item], held: Held) -> list[Line]:
+    """The error lines of images that are condemned."""
+    out = condemned(held)
+    return [
+        Line(item.i, item.item, fault=Fault(out[item.i], _WHY[out[item.i]]))
+        for item in items
+        if item.i in out
+    ]
