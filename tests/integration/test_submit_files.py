@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,9 @@ from typing import Any
 
 import numpy as np
 import psutil
-import pytest
 from PIL import Image, features
 
-from farmyard import Farmyard
+from farmyard import Farmyard, wait_until
 from nasfarm.core.items import split_address
 from pictures import heic, picture, pictures, png_bomb
 
@@ -129,12 +129,11 @@ def test_every_name_a_disk_can_hold_works(common_farm: Farmyard, folder: Path) -
     assert set(paths) == {below + name for name in NAMES} | {
         below + b"folder " + name[-240:] + b"/x.jpg" for name in NAMES
     }
-    for name in NAMES:  # each by its own name, too
-        named = common_farm.run(
-            "submit", "--recipe", "detect", "--dry-run", "--json", "--", os.fsdecode(name),
-            cwd=folder,
-        )  # fmt: skip
-        assert (named.code, named.json["items"]) == (0, 1), name
+    named = common_farm.run(
+        "submit", "--recipe", "detect", "--dry-run", "--json", "--", *map(os.fsdecode, NAMES),
+        cwd=folder,
+    )  # fmt: skip
+    assert (named.code, named.json["items"]) == (0, len(NAMES))
 
 
 def items(yard: Farmyard, job_id: str) -> list[str]:
@@ -288,3 +287,22 @@ def test_a_file_that_changes_between_submit_and_run_costs_its_own_line_only(
         "sub/gone.jpg": "missing",
         "sub2/gone.jpg": "missing",
     }
+
+
+def test_a_disk_that_goes_away_costs_no_picture_its_line(
+    common_farm: Farmyard, tmp_path: Path
+) -> None:
+    disk, away = tmp_path / "disk", tmp_path / "away"
+    pictures(disk, 6)
+    common_farm.ok("roots", "add", "disk", disk)
+    wait_until(lambda: "disk" in common_farm.nodes()[0]["roots"], 5, "the root is taken")
+    with frozen(common_farm):
+        job_id = common_farm.ok("submit", disk, "--recipe", "detect", "--json").json["job_id"]
+        disk.rename(away)
+        disk.mkdir()  # as an unmounted disk leaves it
+    time.sleep(1)  # for the workers to look there
+    assert common_farm.ok("status", job_id, "--json").json["errors"] == 0
+    disk.rmdir()
+    away.rename(disk)
+    end = common_farm.ok("wait", job_id, "--timeout", 30, "--json").json
+    assert (end["state"], end["ok"]) == ("done", 6)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from nasfarm import config
 from nasfarm.broker.client import Broker
@@ -34,9 +36,10 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
     boot = uuid.uuid4().hex[:8]
     cores = slots_of(usable_cores(), settings.slots, settings.cores_per_slot)
     children = [
-        slot_child(number, group, boot, settings.home, settings.logs_folder, settings.grace_s)
+        slot_child(number, group, boot, settings.home, settings.state_dir, settings.grace_s)
         for number, group in enumerate(cores)
     ]
+    fresh_folder(settings.state_dir / "run" / "tmp")
     for number in range(len(cores)):
         ready_file(settings.state_dir, number).unlink(missing_ok=True)
 
@@ -53,6 +56,12 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
     with contextlib.suppress(FarmError):
         chores.return_reaped()
         broker.presence.leave(settings.node)
+
+
+def fresh_folder(folder: Path) -> None:
+    """Empty the folder for temporary files: nobody of an earlier life is left to need them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from nasfarm.core.items import Item, split_address
 from nasfarm.core.lines import Fault
 from nasfarm.errors import StorageError
+from nasfarm.nodes.roots import SENTINEL
 
 MOST_BYTES = 512 * 2**20
 """No picture a NAS owner has is larger; a disk image named .tif is."""
@@ -24,6 +25,7 @@ _OF_THE_FILE = {
     errno.ENAMETOOLONG: _GONE,  # its root is mounted deeper here than where it was submitted
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
+    errno.EISDIR: _REPLACED,
     errno.ELOOP: _REPLACED,  # a link
     errno.ENXIO: _REPLACED,  # a socket
     errno.ENODEV: _REPLACED,
@@ -51,8 +53,19 @@ def read(item: Item, roots: Mapping[str, Path]) -> bytes | Fault:
             return file.read()
     except OSError as error:
         fault = _OF_THE_FILE.get(error.errno or 0)
-        if fault is None:
+        if fault is None or (fault is _GONE and _is_away(roots[root])):
             raise StorageError(
                 f"{item.item}: {error.strerror}. Check the disk or share."
             ) from error
         return fault
+
+
+def _is_away(root: Path) -> bool:
+    """Whether a whole disk or share is gone, and not just a file: its mark is not there.
+
+    Nor anything else: a read-only disk carries no mark, and a mark may be deleted by mistake.
+    """
+    try:
+        return not (root / SENTINEL).exists() and not os.listdir(root)
+    except OSError:
+        return True
