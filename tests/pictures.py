@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import struct
 import zlib
 from pathlib import Path
@@ -38,3 +40,14 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 def heic() -> bytes:
     """The beginning of a HEIC file, as phones write it."""
     return struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic") + bytes(512)
+
+
+def socket_at(path: Path) -> None:
+    """A socket nobody listens on; bound from within its folder, as its path may be too long."""
+    here = os.getcwd()
+    os.chdir(path.parent)
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path.name)
+    finally:
+        os.chdir(here)

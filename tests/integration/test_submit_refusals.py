@@ -20,7 +20,7 @@ import pytest
 from farmyard import Farmyard
 from nasfarm.broker import embedded
 from needs import needs, needs_root
-from pictures import picture, pictures
+from pictures import picture, pictures, socket_at
 
 
 def jobs(yard: Farmyard) -> set[str]:
@@ -102,16 +102,6 @@ def device(path: Path) -> None:
         needs(False, "this container may not make devices (capability MKNOD)")
 
 
-def bound_socket(path: Path) -> None:
-    here = os.getcwd()
-    os.chdir(path.parent)  # a socket's path has at most 107 bytes
-    try:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(path.name)
-    finally:
-        os.chdir(here)
-
-
 def locked_folder(path: Path) -> None:
     path.mkdir(mode=0o000)
 
@@ -119,7 +109,7 @@ def locked_folder(path: Path) -> None:
 NO_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "pipe": (os.mkfifo, "not_a_file"),
     "device": (device, "not_a_file"),
-    "socket": (bound_socket, "not_a_file"),
+    "socket": (socket_at, "not_a_file"),
     "dangling link": (lambda path: path.symlink_to("nowhere"), "not_a_file"),
     "link to itself": (lambda path: path.symlink_to(path.name), "not_a_file"),
     "link to a device": (lambda path: path.symlink_to("/dev/zero"), "outside_root"),
