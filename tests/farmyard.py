@@ -83,8 +83,8 @@ class Farmyard:
 
     def lines(self, job_id: str) -> list[dict[str, Any]]:
         """The lines of a finished job."""
-        text = (self.home / "jobs" / job_id / "results.jsonl").read_text()
-        return [json.loads(line) for line in text.splitlines()]
+        content = (self.home / "jobs" / job_id / "results.jsonl").read_bytes()
+        return [json.loads(line) for line in content.splitlines()]
 
     def close(self) -> None:
         """Stop the farm and make sure that nothing of it is left."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import struct
 import zlib
 from pathlib import Path
@@ -23,7 +25,7 @@ def pictures(folder: Path, count: int, prefix: str = "") -> list[Path]:
 
 def png_bomb(side: int = 60_000) -> bytes:
     """A small PNG that claims, and would decode to, side × side pixels of one bit."""
-    row = zlib.compressobj(9)
+    row = zlib.compressobj(1)
     packed = b"".join(row.compress(b"\0" * (side // 8 + 1)) for _ in range(side)) + row.flush()
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", packed), _chunk(b"IEND", b""))
@@ -38,3 +40,14 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 def heic() -> bytes:
     """The beginning of a HEIC file, as phones write it."""
     return struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic") + bytes(512)
+
+
+def socket_at(path: Path) -> None:
+    """A socket nobody listens on; bound from within its folder, as its path may be too long."""
+    here = os.getcwd()
+    os.chdir(path.parent)
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path.name)
+    finally:
+        os.chdir(here)

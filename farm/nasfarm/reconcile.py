@@ -29,6 +29,7 @@ class Mended:
 def reconcile(home: Home, broker: Broker, ended: set[str]) -> Mended:
     """Look at every job that may be unfinished; `ended` remembers between passes which are not."""
     live = broker.leases.live()
+    ended -= live  # a retry opens a job again
     jobs = hints = 0
     for job_id in sorted((set(home.jobs.ids()) | live) - ended):
         if not home.jobs.exists(job_id):

@@ -102,7 +102,8 @@ def _run(command: list[str], wanted: str, scratch: Path) -> None:
         done = subprocess.run(
             command,
             cwd=scratch,
-            env=dict(os.environ),
+            # What the clients write beside the package goes with the scratch folder.
+            env={**os.environ, "TMPDIR": str(scratch), "NODE_DISABLE_COMPILE_CACHE": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

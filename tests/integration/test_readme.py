@@ -27,7 +27,8 @@ TREE = Path(__file__).parents[2]
 README = TREE / "README.md"
 GUIDE = TREE / "docs" / "guide"
 PAGES = [README, *sorted(GUIDE.glob("*.md"))]
-ONE_BOX = ["first-hour", "README", "submit", "results", "recipes", "models", "running"]
+ONE_BOX = ["README", "first-hour", "submit", "results", "recipes", "models", "running"]
+"""Read in this order, in a home that is fresh for the first; one alone is read in a fresh home."""
 STARTS_ITSELF = ("README", "first-hour", "running")
 SECOND_BOX = GUIDE / "second-box.md"
 BLOCK = re.compile(r"^```(\w+) ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -18,13 +18,21 @@ from farmyard import Farmyard
 THINGS = ("astronaut.png", "chelsea.png", "motorcycle_left.png", "rocket.jpg")
 
 
-@pytest.fixture
-def job_id(common_farm: Farmyard, folder: Path, samples: dict[str, Path]) -> str:
-    """A job over four photos, one with a Chinese name, and a file that is none."""
+@pytest.fixture(scope="module")
+def folder(common_farm: Farmyard, samples: dict[str, Path]) -> Path:
+    """Four photos, one with a Chinese name, and a file that is none."""
+    path = common_farm.folder / "photos" / "exported"
+    path.mkdir()
     for name in THINGS:
-        shutil.copy(samples[name], folder)
-    (folder / "chelsea.png").rename(folder / "猫.png")
-    (folder / "text.jpg").write_text("no picture")
+        shutil.copy(samples[name], path)
+    (path / "chelsea.png").rename(path / "猫.png")
+    (path / "text.jpg").write_text("no picture")
+    return path
+
+
+@pytest.fixture(scope="module")
+def job_id(common_farm: Farmyard, folder: Path) -> str:
+    """A finished job over them."""
     return str(common_farm.submit(folder, "--recipe", "detect")["job_id"])
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from nasfarm import config
 from nasfarm.broker.client import Broker
@@ -42,11 +44,12 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
             group,
             boot,
             settings.home,
-            settings.logs_folder,
+            settings.state_dir,
             settings.grace_s,
         )
         for number, group in enumerate(cores)
     ]
+    fresh_folder(settings.state_dir / "run" / "tmp")
     for number in range(len(cores)):
         ready_file(settings.state_dir, number).unlink(missing_ok=True)
 
@@ -66,6 +69,12 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
         broker.presence.leave(settings.node)
     for number in range(len(cores)):
         release(cgroup_name(settings.state_dir, number))
+
+
+def fresh_folder(folder: Path) -> None:
+    """Empty the folder for temporary files: nobody of an earlier life is left to need them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
 
 
 @contextlib.contextmanager

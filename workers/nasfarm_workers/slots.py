@@ -26,7 +26,13 @@ def cgroup_name(state_dir: Path, number: int) -> str:
 
 
 def slot_child(
-    number: int, slots: int, cores: Sequence[int], boot: str, home: Path, logs: Path, grace_s: float
+    number: int,
+    slots: int,
+    cores: Sequence[int],
+    boot: str,
+    home: Path,
+    state: Path,
+    grace_s: float,
 ) -> Child:
     """The worker process of a slot, pinned by taskset. Raises RejectError where that is missing."""
     taskset = shutil.which("taskset")
@@ -39,11 +45,13 @@ def slot_child(
     return Child(
         name=slot_name(number),
         argv=(*pinned, *farm, "worker", *slot),
-        log_path=logs / f"{slot_name(number)}.log",
+        log_path=state / "logs" / f"{slot_name(number)}.log",
         env={
             # Libraries below numpy and OpenCV start a thread a core of the machine unless told.
             "OMP_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
+            # A killed process leaves its temporary files; below the state folder they are ours.
+            "TMPDIR": str(state / "run" / "tmp"),
             # ONNX Runtime's wheel reports its use to its maker unless told before it is imported.
             "ORT_DISABLE_TELEMETRY": "1",
         },

@@ -13,12 +13,12 @@ from redis.retry import Retry
 from nasfarm.errors import BrokerError
 
 
-def connect(url: str, retries: int = 3) -> redis.Redis:
+def connect(url: str, retries: int = 3, answer_s: float = 10) -> redis.Redis:
     """A client that gives up on a silent broker after seconds, not for ever. Connects lazily."""
     return redis.Redis.from_url(
         url,
         decode_responses=True,
-        socket_timeout=10,
+        socket_timeout=answer_s,
         socket_connect_timeout=5,
         socket_keepalive=True,
         health_check_interval=10,
@@ -43,11 +43,11 @@ def broker_errors(place: str = "broker") -> Iterator[None]:
         ) from error
     except redis.RedisError as error:
         raise BrokerError(
-            f"the broker refuses ({place}: {error}). Look into it with: farm logs"
+            f"the broker refuses ({place}: {error}). Check broker.url and its password."
         ) from error
 
 
 def check(url: str) -> None:
     """Return if the broker answers within 5 s, else raise BrokerError."""
-    with broker_errors(shown(url)), connect(url, retries=0) as client:
+    with broker_errors(shown(url)), connect(url, retries=0, answer_s=5) as client:
         client.ping()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import number_of, say, table
+from nasfarm.cli.show import as_json, number_of, say, table
 
 if TYPE_CHECKING:
-    from nasfarm.jobs.export import Exported, Lines
+    from nasfarm.jobs.export import Lines
 
 ROWS = 200
 """A terminal shows so many pictures; all of them are in every format."""
@@ -28,20 +28,28 @@ ROWS = 200
     "a terminal, elsewhere jsonl, or csv for a file that ends in .csv.",
 )  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder to write.")
+@as_json
 @click.pass_obj
-def results(session: Session, job: str, form: str | None, output: Path | None) -> None:
+def results(
+    session: Session, job: str, form: str | None, output: Path | None, as_json: bool
+) -> None:
     """Show or write what was found in the pictures of JOB, so far as it is done."""
+    from nasfarm.cli.export import document_of, write
+
     farm = session.farm()
     loaded = farm.job(job)
 
     def lines() -> Iterator[dict[str, Any]]:
         return farm.lines(loaded)
 
+    if as_json:
+        document_of(lines())
+        return
     if form is None and output is None and sys.stdout.isatty():
         _show(job, lines, loaded.items)
         return
     form = form or ("csv" if output and output.suffix.lower() == ".csv" else "jsonl")
-    done = _write(form, lines, farm.labels(loaded), output)
+    done = write(form, lines, farm.labels(loaded), output)
     if output is not None:
         say(f"Wrote {number_of(done.items, 'picture')} to {output}.")
     if done.left_out:
@@ -59,20 +67,3 @@ def _show(job: str, lines: Lines, items: int) -> None:
     if items > ROWS:
         say(f"… the first {ROWS} of {items} pictures.")
     say(f"As a file: farm results {job} -o found.csv   (or --format jsonl, coco, yolo)")
-
-
-def _write(form: str, lines: Lines, labels: tuple[str, ...], output: Path | None) -> Exported:
-    from nasfarm.jobs.export import write_csv, write_jsonl
-    from nasfarm.jobs.export_boxes import write_coco, write_yolo
-    from nasfarm.storage.atomic import storage_errors, written
-
-    if form == "yolo":
-        if output is None:
-            raise click.UsageError("yolo writes a folder: name it with -o FOLDER")
-        return write_yolo(lines, output, labels)
-    write = {"jsonl": write_jsonl, "csv": write_csv}.get(form)
-    if output is None:
-        out = sys.stdout.buffer
-        return write(lines, out) if write else write_coco(lines, out, labels)
-    with storage_errors(output), written(output) as out:
-        return write(lines, out) if write else write_coco(lines, out, labels)

@@ -10,7 +10,7 @@ import click
 from nasfarm.cli.root import Session
 from nasfarm.cli.show import as_json, document, say
 from nasfarm.core import wire
-from nasfarm.core.jobs import Priority
+from nasfarm.core.jobs import Priority, State
 from nasfarm.core.requests import Request
 
 
@@ -36,8 +36,10 @@ def submit(
     wait: bool, timeout: float | None, again: bool, new: bool, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Hand in files, folders or patterns in quotes; links are followed, hidden files left out."""
+    from nasfarm import follow, log
     from nasfarm.cli.waiting import exit_status, handed_in, wait_for
 
+    log.setup("warning", None)  # names the folders that cannot be read
     farm = session.farm()
     # A shell leaves the ~ of a pattern in quotes as it is.
     named = tuple(os.path.expanduser(path) if path.startswith("~/") else path for path in paths)
@@ -51,17 +53,19 @@ def submit(
         say(handed_in(done, dry_run=dry_run))
         if not hinted:
             say("The broker went away: queued on storage, it runs when the farm is up again.")
+        elif done.job_id and not wait:
+            now = follow.progress(farm.job(done.job_id), farm.home, farm.broker)
+            say(now.note or f"Follow it: farm wait {done.job_id}")
     status = 0
     if wait and done.job_id:
         end = wait_for(farm, done.job_id, timeout, quiet=as_json)
         status = exit_status(end)
         keep = ("state", "ok", "errors", "images_per_s")
         answer |= {name: value for name, value in wire.plain(end).items() if name in keep}
+    elif wait and not dry_run:  # nothing new to do
+        answer |= {"state": State.DONE.value, "ok": 0, "errors": 0, "images_per_s": None}
     if as_json:
         document(answer)
-    elif done.job_id:
-        if not wait:
-            say(f"Follow it: farm wait {done.job_id}")
-        if not sys.stdout.isatty():  # for `job=$(farm submit …)`; a reader has seen it
-            click.echo(done.job_id)
+    elif done.job_id and not sys.stdout.isatty():  # for `job=$(farm submit …)`
+        click.echo(done.job_id)
     sys.exit(status)

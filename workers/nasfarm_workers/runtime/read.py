@@ -25,6 +25,7 @@ _OF_THE_FILE = {
     errno.ENAMETOOLONG: _GONE,  # its root is mounted deeper here than where it was submitted
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
+    errno.EISDIR: _REPLACED,
     errno.ELOOP: _REPLACED,  # a link
     errno.ENXIO: _REPLACED,  # a socket
     errno.ENODEV: _REPLACED,
