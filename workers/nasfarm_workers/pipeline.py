@@ -31,7 +31,7 @@ Found = list[tuple[Finding, ...]]
 
 
 def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Line]:
-    """Run a chunk, publish and return its lines. Raises LeaseLostError, RetryError, RejectError."""
+    """Run a chunk; publish and return its lines. Raises LeaseLostError, RetryError, RejectError."""
     items = worker.items(job, lease.chunk)
     worker.open_models(job.recipe, beat)
     lines = unrun(items, lease.held)
@@ -49,9 +49,8 @@ def run_group(
 ) -> list[Line]:
     """The lines of items that are run together; apart, where a model fails on them together."""
     seen = look(items, recipe, worker, beat)
-    pictures = [one for one in seen if isinstance(one, Picture)]
     try:
-        found = find(pictures, recipe, worker, beat)
+        found = find([one for one in seen if isinstance(one, Picture)], recipe, worker, beat)
     except ImageError as error:
         if len(items) == 1:
             return [Line(items[0].i, items[0].item, fault=Fault(error.code, str(error)))]
