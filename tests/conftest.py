@@ -64,6 +64,8 @@ def own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """Whatever asks for the user's state folder (`farm demo`) gets one that goes with the run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("xdg-state")))
+        # A killed process leaves its temporary files: they go with the run, too.
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
         yield
 
 
