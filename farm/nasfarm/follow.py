@@ -10,6 +10,7 @@ from nasfarm.broker.client import Broker
 from nasfarm.broker.leases import Counts
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.jobs import Job, Progress, Segment, State
+from nasfarm.core.nodes import NodeReport
 from nasfarm.errors import BrokerError, RejectError, RetryError
 from nasfarm.home import Home
 from nasfarm.jobs.failures import Failure, failures_of
@@ -88,13 +89,25 @@ def note(job: Job, broker: Broker) -> str:
     if not nodes:
         return "no node is running. Start one with: farm up"
     reachable = {root for node in nodes for root in node.roots}
-    absent = [root for root in job.roots if root not in reachable and root != HOME_ROOT]
-    if absent:
-        return (
-            f"no running node has the root '{absent[0]}'. "
-            f"On a box that has it: farm roots add {absent[0]} PATH"
-        )
-    return ""
+    absent = [root for root in job.roots if root not in reachable]
+    return why_absent(absent[0], nodes) if absent else ""
+
+
+def why_absent(root: str, nodes: Sequence[NodeReport]) -> str:
+    """Why no running node reads the root, and what mends it."""
+    for node in nodes:
+        if node.paused:
+            return f"{node.node} takes no work: {node.paused}"
+        if root in node.away:
+            return (
+                f"the root '{root}' is away on {node.node}. Bring its disk or share back: the job "
+                "goes on by itself."
+            )
+    if root == HOME_ROOT:  # every node has it and will report it in a moment
+        return ""
+    return (
+        f"no running node has the root '{root}'. On a box that has it: farm roots add {root} PATH"
+    )
 
 
 def wait(

@@ -66,8 +66,7 @@ def look(
     for item in items:
         beat.step()
         blob = read(item, worker.roots(), worker.present)
-        picture = decode(blob, item.item, recipe.max_side, worker.image_limit_mp)
-        seen.append(picture)
+        seen.append(decode(blob, item.item, recipe.max_side, worker.image_limit_mp))
     return seen
 
 

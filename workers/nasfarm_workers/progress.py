@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -91,11 +90,3 @@ def progress(
     finally:
         beat.end()
         thread.join()
-
-
-def stop_clock(grace_s: float) -> float:
-    """When a worker that is asked to stop now hands back, on the monotonic clock of all processes.
-
-    Two seconds before its time is up: enough for the step it is in, as a rule.
-    """
-    return time.monotonic() + max(0.0, grace_s - 2.0)

@@ -21,6 +21,10 @@ class Broker:
         """Return if the broker answers within seconds."""
         connection.check(self.url)
 
+    def clock_s(self) -> float:
+        """The broker's clock, in seconds since 1970."""
+        return connection.clock_s(self.url)
+
     @cached_property
     def leases(self) -> Leases:
         return Leases(connection.connect(self.url), self.lease_s)

@@ -47,6 +47,13 @@ def broker_errors(place: str = "broker") -> Iterator[None]:
         ) from error
 
 
+def clock_s(url: str) -> float:
+    """The broker's clock, in seconds since 1970. Raises BrokerError."""
+    with broker_errors(shown(url)), connect(url, retries=0) as client:
+        seconds, micros = client.time()
+    return float(seconds) + float(micros) / 1e6
+
+
 def check(url: str) -> None:
     """Return if the broker answers within 5 s, else raise BrokerError."""
     with broker_errors(shown(url)), connect(url, retries=0, answer_s=5) as client:

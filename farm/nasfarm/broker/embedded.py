@@ -101,7 +101,7 @@ def url_of(folder: Path) -> str | None:
     path = folder / "url"
     with storage_errors(path):
         try:
-            return path.read_text("ascii")
+            return path.read_text("ascii") or None  # empty: the disk lied about a power cut
         except FileNotFoundError:
             return None
 

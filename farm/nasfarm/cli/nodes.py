@@ -23,9 +23,13 @@ def nodes(session: Session, as_json: bool) -> None:
     table(
         ("node", "slot", "cores", "process", "state", "roots", "away"),
         (
-            (node.node, slot.number, ",".join(map(str, slot.cores)), slot.pid or "-", slot.state,
-             " ".join(node.roots), " ".join(node.away) or "-")
+            (node.node, slot.number, ",".join(map(str, slot.cores)), slot.pid or "-",
+             "paused" if node.paused else slot.state,
+             " ".join(node.roots) or "-", " ".join(node.away) or "-")
             for node in alive
             for slot in node.slots
         ),
     )  # fmt: skip
+    for node in alive:
+        if node.paused:
+            click.echo(f"{node.node} takes no work: {node.paused} It goes on by itself then.")

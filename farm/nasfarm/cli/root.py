@@ -41,6 +41,7 @@ SECTIONS = {
         "recipes": "What the farm can look for",
         "models": "Fetch and see the models it looks with",
         "nodes": "Which boxes lend their cores now",
+        "doctor": "Check this machine and the farm; each finding with what mends it",
         "reconcile": "Look after lost work at once; safe at any time",
         "worker": "Lend this machine's cores (`farm up` starts it)",
     },

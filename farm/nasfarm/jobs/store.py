@@ -65,9 +65,8 @@ class JobStore:
     # -- a job that is there -----------------------------------------------------------------
 
     def ids(self) -> list[str]:
-        """Every job's id, in no order."""
+        """Every job's id, in no order. Raises StorageError where the home is away."""
         with storage_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
             return [name for name in os.listdir(self.folder) if not name.startswith(".")]
 
     def exists(self, job_id: str) -> bool:

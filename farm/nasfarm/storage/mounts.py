@@ -35,6 +35,9 @@ NETWORK = SHARES | {
 }
 
 
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE})
+
+
 @dataclass(frozen=True, slots=True)
 class Abilities:
     """What was tried out on a disk. locks: a second holder is turned away."""
@@ -49,29 +52,49 @@ class Abilities:
         return tuple(name for name, works in tried.items() if not works)
 
 
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """The mount a folder lies on. kind: `ext4`, `nfs4`, …; empty where unknown. flags: `ro`, …"""
+
+    kind: str = ""
+    flags: frozenset[str] = frozenset()
+
+
 def filesystem(folder: Path, table: bytes | None = None) -> str:
-    """The file system's type as the kernel names it (`ext4`, `nfs4`, …); empty where unknown.
+    """The file system's type as the kernel names it; empty where unknown. Else as `mount_of`."""
+    return mount_of(folder, table).kind
+
+
+def mount_of(folder: Path, table: bytes | None = None) -> Mount:
+    """The deepest mount above a folder, which need not exist yet.
 
     table: /proc/self/mountinfo's content, read afresh where None; its fields are described in
-    proc_pid_mountinfo(5). The folder need not exist yet.
+    proc_pid_mountinfo(5).
     """
     if table is None:
         try:
             table = MOUNTINFO.read_bytes()
         except OSError:
-            return ""
+            return Mount()
     wanted = os.fsencode(os.path.realpath(folder))
-    best, kind = -1, ""
+    best, found = -1, Mount()
     for line in table.splitlines():
         before, dash, after = line.partition(b" - ")
         fields = before.split(b" ")
-        if not dash or len(fields) < 5:
+        if not dash or len(fields) < 6:
             continue
         place = _unescaped(fields[4])
         # Of two mounts on one folder the later covers the earlier, hence >=.
         if _holds(place, wanted) and len(place) >= best:
-            best, kind = len(place), os.fsdecode(_unescaped(after.split(b" ")[0]))
-    return kind
+            best, found = len(place), _mount(fields[5], after.split(b" "))
+    return found
+
+
+def _mount(own_flags: bytes, after: list[bytes]) -> Mount:
+    flags = {*own_flags.split(b","), *(after[2].split(b",") if len(after) > 2 else ())}
+    # Either may say it: the disk itself, or this mount of it.
+    kept = flags - ({b"rw"} if b"ro" in flags else set())
+    return Mount(os.fsdecode(_unescaped(after[0])), frozenset(map(os.fsdecode, kept)))
 
 
 def is_network(kind: str) -> bool:
@@ -153,6 +176,8 @@ def _fsync_works(handle: int, folder: Path) -> bool:
 def _links_work(first: Path, second: Path) -> bool:
     try:
         os.link(first, second)
-    except OSError:
+    except OSError as error:
+        if error.errno in _PASSING:  # a full disk says nothing of links
+            raise
         return False
     return True

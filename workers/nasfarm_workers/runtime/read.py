@@ -33,7 +33,8 @@ _OF_THE_FILE = {
 
 
 TRIES = 3
-"""So often a read error of the medium is given a chance before the item gets its line."""
+"""So often a read error of the medium, or a missing file, is looked at again before the item gets
+its line: its root may have been away at the first look and back at the second."""
 
 
 def read(item: Item, roots: Mapping[str, Path], present: Callable[[str], bool]) -> Blob | Fault:
@@ -43,13 +44,11 @@ def read(item: Item, roots: Mapping[str, Path], present: Callable[[str], bool]) 
     """
     for _ in range(TRIES):
         found = _read(item, roots)
-        if isinstance(found, Blob):
+        if isinstance(found, Blob) or found.code not in ("missing", "storage"):
             return found
         root = item.item.partition(":")[0]
-        if found.code in ("missing", "storage") and not present(root):
+        if not present(root):
             raise StorageError(f"the root '{root}' is away. Bring its disk or share back.")
-        if found.code != "storage":
-            return found
     return found
 
 

@@ -1,0 +1,30 @@
+"""`farm doctor`: what is wrong here, and the command that mends it."""
+
+from __future__ import annotations
+
+import click
+
+from nasfarm.cli.root import Session
+from nasfarm.cli.show import as_json, document, say, table
+
+
+@click.command()
+@as_json
+@click.pass_obj
+@click.pass_context
+def doctor(ctx: click.Context, session: Session, as_json: bool) -> None:
+    """Check this machine and the farm. Exit status: 0 healthy, 1 warnings, 2 broken."""
+    from nasfarm import doctor
+
+    checks = doctor.examine(session.farm())
+    if as_json:
+        document(checks)
+    else:
+        table(
+            ("", "what", "where", "found"),
+            ((each.level, each.what, each.where, each.found) for each in checks),
+        )
+        for each in checks:
+            if each.mend:
+                say(f"{each.what} {each.where}: {each.mend}")
+    ctx.exit(doctor.worst(checks))
