@@ -77,13 +77,12 @@ def run(farm: Farmyard, deeds: dict[int, str]) -> dict[int, dict[str, Any]]:
     return failed
 
 
-@pytest.mark.short
 @pytest.mark.parametrize(
     ("deed", "code"),
     [
-        pytest.param("segv", "crashed", id="SIGSEGV"),
+        pytest.param("segv", "crashed", id="SIGSEGV", marks=pytest.mark.short),
         pytest.param("abrt", "crashed", id="SIGABRT"),
-        pytest.param("loop", "timeout", id="endless loop"),
+        pytest.param("loop", "timeout", id="endless loop", marks=pytest.mark.short),
     ],
 )
 def test_one_deadly_image_in_a_chunk_of_64_costs_one_line(
