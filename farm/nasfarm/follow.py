@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from nasfarm.broker.client import Broker
@@ -132,10 +133,16 @@ def wait(
 
 
 def jobs(home: Home, broker: Broker) -> list[Progress]:
-    """Every job, the newest first."""
-    loaded = [home.jobs.load(job_id) for job_id in home.jobs.ids() if home.jobs.exists(job_id)]
+    """Every job, the newest first; last, those whose files are damaged."""
+    loaded: list[Job] = []
+    damaged: list[Progress] = []
+    for job_id in filter(home.jobs.exists, home.jobs.ids()):
+        try:
+            loaded.append(home.jobs.load(job_id))
+        except RejectError as error:
+            damaged.append(Progress(job_id, State.FAILED, 0, 0, 0, 0, 0, note=str(error)))
     loaded.sort(key=lambda job: (job.created_at, job.job_id), reverse=True)
-    return [progress(job, home, broker) for job in loaded]
+    return [progress(job, home, broker) for job in loaded] + damaged
 
 
 def cancel(job: Job, home: Home, broker: Broker) -> Progress:
@@ -144,7 +151,8 @@ def cancel(job: Job, home: Home, broker: Broker) -> Progress:
     if now.state.ended:
         return now
     home.jobs.cancel(job.job_id)
-    broker.leases.forget(job.job_id)
+    with suppress(BrokerError):  # away: the mark on storage stops the job when it is back
+        broker.leases.forget(job.job_id)
     return progress(job, home, broker)
 
 

@@ -92,11 +92,14 @@ def missing(broker: Broker, node: str) -> str:
     return ", ".join(f"slot {slot.number} is {slot.state}" for slot in waiting)
 
 
-def ready_node(broker: Broker, node: str) -> NodeReport | None:
+def ready_node(broker: Broker, node: str, state_dir: Path) -> NodeReport | None:
     """This node's report once everything answers; None until then."""
     if missing(broker, node):
         return None
-    return next((report for report in broker.presence.alive() if report.node == node), None)
+    # The agent that runs now, not an earlier one whose last report is still there.
+    agent = holder(state_dir / "run" / "agent.pid")
+    reports = broker.presence.alive()
+    return next((one for one in reports if one.node == node and one.pid == agent), None)
 
 
 def running(state_dir: Path) -> int | None:

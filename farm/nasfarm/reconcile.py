@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +17,8 @@ from nasfarm.home import Home
 from nasfarm.jobs.results import chunk_tally
 from nasfarm.jobs.store import JobStore
 from nasfarm.plan.chunks import chunks_by_root, queue_name
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +38,18 @@ def reconcile(home: Home, broker: Broker, ended: set[str]) -> Mended:
         if not home.jobs.exists(job_id):
             broker.leases.forget(job_id)
             continue
-        job = home.jobs.load(job_id)
-        if has_ended(job, home):
-            ended.add(job_id)
-            if job_id in live:
-                broker.leases.forget(job_id)
-            continue
-        jobs += 1
-        hints += mend(job, home, broker)
+        try:
+            job = home.jobs.load(job_id)
+            if not has_ended(job, home):
+                jobs += 1
+                hints += mend(job, home, broker)
+                continue
+        except RejectError as error:  # one damaged job must not keep the others waiting
+            fields = {"action": "job_unreadable", "job": job_id, "reason": str(error)}
+            log.warning("job cannot be read", extra=fields)
+        ended.add(job_id)
+        if job_id in live:
+            broker.leases.forget(job_id)
     return Mended(jobs, hints)
 
 

@@ -35,9 +35,12 @@ def make_home(settings: Settings) -> bool:
     require_local(settings.state_dir)
     made = not settings.farm_file.exists()
     with storage_errors(settings.home):
+        settings.home.mkdir(parents=True, exist_ok=True)
+    # First of all: an empty mount point of a home that is away must not become a new home.
+    record(settings.state_dir, HOME_ROOT, settings.home)
+    with storage_errors(settings.home):
         for folder in (settings.jobs_folder, settings.models_folder, settings.recipes_folder):
             folder.mkdir(parents=True, exist_ok=True)
-    record(settings.state_dir, HOME_ROOT, settings.home)
     if made:
         write_file(settings.farm_file, FARM_YML.encode())
     return made
@@ -99,7 +102,7 @@ def check_can_run(farm: Farm) -> None:
 def ready_node(settings: Settings) -> NodeReport | None:
     """This machine's report once broker and every slot answer; None until then."""
     try:
-        return keep.ready_node(Farm(settings.home).broker, settings.node)
+        return keep.ready_node(Farm(settings.home).broker, settings.node, settings.state_dir)
     except FarmError:
         return None
 

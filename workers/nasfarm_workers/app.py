@@ -21,7 +21,7 @@ from nasfarm import config, reconcile
 from nasfarm import log as log_setup
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
-from nasfarm.errors import FarmError
+from nasfarm.errors import FarmError, RejectError
 from nasfarm.jobs.store import JobStore
 from nasfarm.nodes.memory import MemoryCap
 from nasfarm.nodes.process import die_with_parent
@@ -132,7 +132,7 @@ def create_worker(settings: config.Settings, run: SlotRun) -> Worker:
 
 def watched_roots(settings: config.Settings) -> Callable[[], Mapping[str, Path]]:
     """This node's roots, read anew when node.yml has changed."""
-    seen: tuple[float, Mapping[str, Path]] = (-1.0, {})
+    seen: tuple[float, Mapping[str, Path]] = (-1.0, settings.roots)
 
     def roots() -> Mapping[str, Path]:
         nonlocal seen
@@ -141,7 +141,14 @@ def watched_roots(settings: config.Settings) -> Callable[[], Mapping[str, Path]]
         except FileNotFoundError:
             changed = 0.0
         if changed != seen[0]:
-            seen = (changed, config.load(settings.home, os.environ).roots)
+            try:
+                seen = (changed, config.load(settings.home, os.environ).roots)
+            except (
+                RejectError
+            ) as error:  # being edited, or a typing error: the last good ones count
+                seen = (changed, seen[1])
+                fields = {"action": "settings_refused", "reason": str(error)}
+                log.warning("settings not taken", extra=fields)
         return seen[1]
 
     return roots

@@ -16,7 +16,7 @@ from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
 from nasfarm.core.lease_rules import Cause
 from nasfarm.core.nodes import NodeReport, Slot
-from nasfarm.errors import StorageError
+from nasfarm.errors import RejectError, StorageError
 from nasfarm.home import Home
 from nasfarm.nodes.roots import known_roots, present
 from nasfarm.plan.chunks import queue_names
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 REPORT_S = 2.0
 ROOTS_S = 0.5
+STEER_S = 5.0
 PROBE_BYTES = 1 << 20
 """A write of this size must succeed before a node that stepped aside takes work again."""
 
@@ -54,6 +55,7 @@ class Chores:
     paused: str = ""
     steered: tuple[tuple[str, ...], tuple[int, ...]] = ((), ())
     next_look: float = 0.0
+    next_steer: float = 0.0
     next_report: float = 0.0
 
     def pulse(self) -> None:
@@ -90,7 +92,11 @@ class Chores:
             return False
         self.next_look = time.monotonic() + ROOTS_S
         before = (self.roots, self.away, self.paused)
-        self.roots, self.away = roots_now(self.settings)
+        try:
+            self.roots, self.away = roots_now(self.settings)
+        except RejectError as error:  # node.yml is being edited, or has a typing error
+            fields = {"action": "settings_refused", "reason": str(error)}
+            log.warning("settings not taken", extra=fields)
         self.paused = why_aside(self.settings)
         if self.paused:
             self.roots, self.away = (), tuple(sorted((*self.roots, *self.away)))
@@ -99,8 +105,10 @@ class Chores:
     def steer(self, slots: tuple[Slot, ...]) -> None:
         """Tell workers about roots that came or went since they started."""
         ready = tuple(slot.pid for slot in slots if slot.state == "ready")
-        if (self.roots, ready) == self.steered:
+        if (self.roots, ready) == self.steered and time.monotonic() < self.next_steer:
             return
+        # Said again now and then: a worker that was reconnecting has not heard it.
+        self.next_steer = time.monotonic() + STEER_S
         workers = [f"{slot_name(slot.number)}@{self.settings.node}" for slot in slots]
         gone = queue_names(set(self.steered[0]) - set(self.roots))
         app = create_celery(self.broker.url)

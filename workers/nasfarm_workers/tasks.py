@@ -43,8 +43,11 @@ def register(
         """What the pool's parent knows of a chunk that its child runs."""
 
         def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-            job_id, number = self.args
-            lost(job_id, number, str(exc_info.exception))
+            try:
+                job_id, number = self.args
+                lost(job_id, number, str(exc_info.exception))
+            except Exception:  # raised on, the pool would count this chunk as running for ever
+                log.exception("lease runs out by itself", extra={"action": "return_failed"})
             return super().on_failure(exc_info, *args, **kwargs)
 
     @app.task(name=CHUNK_TASK, Request=ChunkRequest)
@@ -59,7 +62,9 @@ def take(worker: Worker, job_id: str, number: int) -> None:
     except BrokerError as error:  # the hint is lost, the reconciler gives another
         log.warning("broker away", extra={"action": "claim_failed", "reason": str(error)})
         return
-    if lease is Refusal.DEAD:
+    if not isinstance(lease, Refusal) and worker.jobs.is_cancelled(job_id):
+        worker.broker.leases.forget(job_id)  # cancelled while the broker was away
+    elif lease is Refusal.DEAD:
         reason = f"chunk {number} ends its worker before an image is reached; see the farm's logs"
         fail(worker, job_id, reason)
     elif isinstance(lease, Refusal):
@@ -129,8 +134,12 @@ def hand_back(lease: Lease, worker: Worker, error: RetryError) -> None:
 def fail(worker: Worker, job_id: str, reason: str) -> None:
     """The job cannot be finished by anyone: say why and let go of it."""
     log.error("job failed", extra={"job": job_id, "action": "job_failed", "reason": reason})
-    worker.jobs.fail(job_id, reason)
-    worker.broker.leases.forget(job_id)
+    try:
+        worker.jobs.fail(job_id, reason)
+        worker.broker.leases.forget(job_id)
+    except RetryError as error:  # the home or the broker is away: the next claim fails it again
+        fields = {"job": job_id, "action": "fail_failed", "reason": str(error)}
+        log.warning("job not marked as failed yet", extra=fields)
 
 
 def facts(lease: Lease) -> dict[str, object]:

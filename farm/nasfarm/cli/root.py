@@ -98,9 +98,13 @@ class Commands(click.Group):
         except FarmError as error:
             click.echo(f"farm: {error}", err=True)
             sys.exit(2 if isinstance(error, RejectError) else TRY_AGAIN)
-        except BrokenPipeError:  # the reader, e.g. `head`, has seen enough
-            sys.stderr.close()
-            sys.exit(0)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):  # the reader, e.g. `head`, has seen enough
+                sys.stderr.close()
+                sys.exit(0)
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"farm: {where}{error.strerror or error}. Check the disk.", err=True)
+            sys.exit(TRY_AGAIN)
 
 
 def _brought(name: str) -> click.Command | None:

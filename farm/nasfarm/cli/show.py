@@ -73,7 +73,7 @@ class Follower:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._bar = sys.stderr.isatty()
+        self._bar = sys.stderr is not None and sys.stderr.isatty()
         self._note = ""
         self._told = (time.monotonic(), 0)
 

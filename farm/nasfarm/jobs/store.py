@@ -67,7 +67,7 @@ class JobStore:
     def ids(self) -> list[str]:
         """Every job's id, in no order. Raises StorageError where the home is away."""
         with storage_errors(self.folder):
-            return [name for name in os.listdir(self.folder) if not name.startswith(".")]
+            return [name for name in os.listdir(self.folder) if name[0].isalnum()]
 
     def exists(self, job_id: str) -> bool:
         return (self.path(job_id) / "job.json").is_file()
@@ -113,7 +113,8 @@ class JobStore:
         folder = self.path(job_id) / "chunks"
         with storage_errors(folder):
             names = os.listdir(folder)
-        return {int(name[:-6]) for name in names if name.endswith(".jsonl") and name[0] != "."}
+        found = (name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))
+        return {int(number) for number in found if number.isdecimal()}
 
     # -- how a job ends ----------------------------------------------------------------------
 

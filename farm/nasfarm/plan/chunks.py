@@ -76,10 +76,14 @@ def chunk_of(job_id: str, plan: Sequence[Segment], number: int) -> Chunk:
 
 
 def chunks_by_root(plan: Sequence[Segment]) -> dict[str, list[range]]:
-    """The numbers of each root's chunks, in the order in which they are hinted."""
+    """The numbers of each root's chunks as unbroken runs, in the order in which they are hinted."""
     numbers: dict[str, list[range]] = {}
     for segment in plan:
-        numbers.setdefault(segment.root, []).append(range(segment.first, segment.end))
+        runs = numbers.setdefault(segment.root, [])
+        if runs and runs[-1].stop == segment.first:
+            runs[-1] = range(runs[-1].start, segment.end)
+        else:
+            runs.append(range(segment.first, segment.end))
     return numbers
 
 
