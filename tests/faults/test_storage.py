@@ -218,6 +218,20 @@ def test_a_root_that_comes_and_goes_again_and_again_makes_no_item_missing(
         away(disk)
 
 
+def kill_someone(farm: Farmyard, chance: random.Random) -> str:
+    """Kill a slot's worker or its pool child; a report may still name one that has just died."""
+    while True:
+        try:
+            parent = psutil.Process(chance.choice([pid for pid in farm.slot_pids() if pid]))
+            victim = chance.choice([parent, *parent.children()[:1]])
+            victim.kill()
+        except (psutil.NoSuchProcess, IndexError):
+            time.sleep(0.2)
+            continue
+        victim.wait(10)
+        return "worker" if victim == parent else "pool child"
+
+
 def test_on_a_share_without_hard_links_results_are_published_by_rename(
     tmp_path: Path, cached_models: None, chance: random.Random
 ) -> None:
@@ -230,10 +244,7 @@ def test_on_a_share_without_hard_links_results_are_published_by_rename(
         job_id = begin(farm, photos(farm, tmp_path / "photos"))
         for _ in range(5):
             time.sleep(chance.uniform(0, 2))
-            parent = psutil.Process(chance.choice(farm.slot_pids()))
-            victim = chance.choice([parent, *parent.children()[:1]])
-            print(f"kill -9 of {victim.pid}, {'child' if victim != parent else 'worker'}")
-            kill9(victim.pid)
+            print(f"kill -9 of a {kill_someone(farm, chance)}")
         check_all_there(farm, job_id)
         drafts = [path.name for path in (farm.home / "jobs" / job_id / "chunks").glob(".*")]
         print(f"drafts of killed workers left: {len(drafts)}")

@@ -60,10 +60,7 @@ def _read(item: Item, roots: Mapping[str, Path]) -> Blob | Fault:
         )
     path = os.path.join(os.fsencode(roots[root]), below)
     try:
-        # O_NONBLOCK: what was a picture at submit may be a named pipe by now, and would block.
-        # O_NOFOLLOW: or a link out of the root; links were resolved at submit.
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(path, flags), "rb") as file:
+        with open(path, "rb", opener=_open) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return _REPLACED
@@ -74,3 +71,9 @@ def _read(item: Item, roots: Mapping[str, Path]) -> Blob | Fault:
     except OSError as error:
         medium = Fault("storage", f"the disk or share says: {error.strerror}")
         return _OF_THE_FILE.get(error.errno or 0, medium)
+
+
+def _open(path: str, flags: int) -> int:
+    # O_NONBLOCK: what was a picture at submit may be a named pipe by now, and would block.
+    # O_NOFOLLOW: or a link out of the root; links were resolved at submit.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
