@@ -101,8 +101,8 @@ def why_absent(root: str, nodes: Sequence[NodeReport]) -> str:
             return f"{node.node} takes no work: {node.paused}"
         if root in node.away:
             return (
-                f"the root '{root}' is away on {node.node}. Bring its disk or share back: the job "
-                "goes on by itself."
+                f"the root '{root}' is away on {node.node}. Bring its disk or share back and the "
+                f"job goes on, or on another box that has it: farm roots add {root} PATH"
             )
     if root == HOME_ROOT:  # every node has it and will report it in a moment
         return ""
