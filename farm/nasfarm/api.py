@@ -45,7 +45,7 @@ class Farm:
             models=ModelStore(settings.models_folder),
             recipes=settings.recipes_folder,
             roots=settings.roots,
-            scratch=settings.state_dir / "tmp",
+            state_dir=settings.state_dir,
             hints_per_root=settings.hints_per_root,
         )
 

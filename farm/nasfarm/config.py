@@ -30,7 +30,7 @@ class Settings:
     slots: worker processes on this machine; None means as many as its cores allow.
     lease_s: how long a claimed chunk stays claimed without a sign of life.
     hints_per_root: how many hints of one job and root may wait in the queue at once.
-    grace_s: how long running work may go on after a request to stop.
+    grace_s: so long after a request to stop everything has ended; see nodes/grace.py.
     image_limit_mp: larger pictures (in megapixels) are refused before they are decoded.
     image_timeout_s: work on one image that takes longer is ended with its process.
     slot_memory_mb: most memory of one worker process; None means three quarters of the machine's,

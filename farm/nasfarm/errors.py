@@ -3,7 +3,8 @@
 FarmError                 has `code` and a message that names place, got, wanted, next step
 ├── RejectError           asking again will not help      (command line: exit 2)
 │   ├── UnknownNameError  a name that does not exist, with the nearest one that does
-│   └── MissingExtraError a command of a part that is not installed
+│   ├── MissingExtraError a command of a part that is not installed
+│   └── NewerFormatError  a file of a newer release: this machine's nasfarm must be updated
 ├── RetryError            the farm cannot do it now       (command line: exit 75)
 │   ├── BrokerError       the broker does not answer or refuses
 │   ├── StorageError      a disk or share does not answer, is full or is away
@@ -44,7 +45,7 @@ class UnknownNameError(RejectError):
     def of(cls, kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
         """Build the message `no <kind> is called '<name>'`, with the nearest of `known`."""
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(name, names, n=1)
         if near:
             found = f"did you mean '{near[0]}'?"
         elif names:
@@ -58,6 +59,12 @@ class MissingExtraError(RejectError):
     """A command of a part of nasfarm that is not installed here."""
 
     code = "missing_extra"
+
+
+class NewerFormatError(RejectError):
+    """A file that a newer release has written. Another node may well understand it."""
+
+    code = "newer_format"
 
 
 class RetryError(FarmError):

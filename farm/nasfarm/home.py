@@ -15,7 +15,7 @@ class Home:
     """FARM_HOME as this node sees it.
 
     recipes: folder of own recipes. roots: name → folder on this node, `home` among them.
-    scratch: folder on local disk for temporary files.
+    state_dir: this machine's own folder, on a local disk.
     hints_per_root: how many hints of one job and root wait in the queue at most.
     """
 
@@ -23,5 +23,10 @@ class Home:
     models: ModelStore
     recipes: Path
     roots: Mapping[str, Path]
-    scratch: Path
+    state_dir: Path
     hints_per_root: int = 32
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for temporary files."""
+        return self.state_dir / "tmp"

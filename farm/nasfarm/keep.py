@@ -12,15 +12,16 @@ from pathlib import Path
 from nasfarm.broker import embedded
 from nasfarm.broker.client import Broker
 from nasfarm.core.nodes import NodeReport
-from nasfarm.errors import BrokerError, RetryError
+from nasfarm.errors import BrokerError, RejectError, RetryError
+from nasfarm.nodes.grace import of_agent
 from nasfarm.nodes.supervisor import Child, Exit, Supervisor
 from nasfarm.storage.locked import holder, sole
 
 BROKER = "broker"
 """Name of the embedded server's child, and of its folder in the state folder."""
 
-STOP_S = 15.0
-"""On the way down: the agent's grace of 10 s for running chunks, and a little for the broker."""
+OVERTIME_S = 15.0
+"""What is still there so long after its grace time is stuck: `farm down` gives up waiting."""
 
 
 def lock_file(state_dir: Path) -> Path:
@@ -32,11 +33,13 @@ def keep_up(
     state_dir: Path,
     *,
     embed: bool,
+    grace_s: float,
     said: Callable[[str], None],
     tick: Callable[[], None],
 ) -> None:
     """Run broker (where `embed`) and agent; returns when it was told to stop and all are gone.
 
+    grace_s: from then on all of them have so long.
     Raises RejectError where a farm runs on `state_dir` already.
     """
     logs = state_dir / "logs"
@@ -51,7 +54,7 @@ def keep_up(
                 said(f"The broker could not load its state, now in {aside}; jobs are unharmed.")
 
     with sole(lock_file(state_dir), "the farm"):
-        children = [agent_child(home, logs)]
+        children = [agent_child(home, logs, grace_s)]
         if embed:
             children.insert(0, broker_child(embedded.prepare(state_dir / BROKER)))
         Supervisor(children, on_exit=ended, tick=tick).run()
@@ -68,15 +71,25 @@ def broker_child(broker: embedded.EmbeddedBroker) -> Child:
     )
 
 
-def agent_child(home: Path, logs: Path) -> Child:
+def agent_child(home: Path, logs: Path, grace_s: float) -> Child:
     """The node agent. Where this process is killed, it goes at once, and its slots with it."""
     return Child(
         name="agent",
         argv=(sys.executable, "-m", "nasfarm", "--home", str(home), "worker"),
         log_path=logs / "agent.log",
         death_signal=signal.SIGKILL,
-        grace_s=STOP_S,
+        grace_s=of_agent(grace_s),
         rank=1,
+    )
+
+
+def name_taken(other: NodeReport, node_file: Path) -> RejectError:
+    """Why this machine cannot be a node as it is called, and what to do."""
+    return RejectError(
+        f"another box of this farm is called '{other.node}' too (it reported {other.age_s:.0f} s "
+        "ago), and two nodes of one name would hand on each other's work. Give this one a name of "
+        f"its own, as the line `node: NAME` in {node_file}, and start it again.",
+        code="node",
     )
 
 
@@ -107,7 +120,7 @@ def running(state_dir: Path) -> int | None:
     return holder(lock_file(state_dir))
 
 
-def stop(state_dir: Path, timeout_s: float = STOP_S + 10) -> bool:
+def stop(state_dir: Path, timeout_s: float) -> bool:
     """Stop the farm that runs on `state_dir`; False where none does. Raises RetryError."""
     pid = running(state_dir)
     if pid is None:

@@ -12,7 +12,7 @@ from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.jobs import Job, Segment
 from nasfarm.core.lease_rules import Cause
 from nasfarm.core.leases import REDUCE, Hint, Lease
-from nasfarm.errors import RejectError
+from nasfarm.errors import NewerFormatError, RejectError
 from nasfarm.home import Home
 from nasfarm.jobs.results import chunk_tally
 from nasfarm.jobs.store import JobStore
@@ -44,6 +44,8 @@ def reconcile(home: Home, broker: Broker, ended: set[str]) -> Mended:
                 jobs += 1
                 hints += mend(job, home, broker)
                 continue
+        except NewerFormatError:  # its nodes look after it
+            continue
         except RejectError as error:  # one damaged job must not keep the others waiting
             fields = {"action": "job_unreadable", "job": job_id, "reason": str(error)}
             log.warning("job cannot be read", extra=fields)
@@ -69,9 +71,13 @@ def mend(job: Job, home: Home, broker: Broker) -> int:
         return 0
     plan = home.jobs.plan(job)
     total = plan[-1].end
+    marked = broker.leases.marked(job.job_id)  # before the look at storage: a file comes first
     done = home.jobs.done_chunks(job.job_id)
     broker.leases.register(job.job_id, total)
-    for chunk in broker.leases.unmarked(job.job_id, done):
+    if are_lost(job, home, marked - done):
+        broker.leases.unmark_all(job.job_id)
+        marked = set()
+    for chunk in sorted(done - marked):
         ok, errors = chunk_tally(home.jobs.chunk_file(job.job_id, chunk))
         root = root_of_chunk(plan, chunk)
         broker.leases.done(job.job_id, chunk, root, ok, errors, worked=False)
@@ -82,6 +88,18 @@ def mend(job: Job, home: Home, broker: Broker) -> int:
         hint_root(job, home, broker, root, blocks, done | taken)
         for root, blocks in chunks_by_root(plan).items()
     )
+
+
+def are_lost(job: Job, home: Home, chunks: set[int]) -> bool:
+    """Whether storage has no files of chunks that were done: it is the truth, so they run again.
+
+    Each is looked for by its name: a share's listing may be older than its files.
+    """
+    lost = [n for n in sorted(chunks) if not home.jobs.is_done(job.job_id, n)]
+    if lost:
+        fields = {"action": "results_gone", "job": job.job_id, "chunks": lost}
+        log.warning("results that were there are gone, running them again", extra=fields)
+    return bool(lost)
 
 
 def hint_root(

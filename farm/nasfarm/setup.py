@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from nasfarm import keep, log
@@ -14,8 +15,10 @@ from nasfarm.api import Farm
 from nasfarm.config import Settings
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.nodes import NodeReport
-from nasfarm.errors import FarmError, RejectError, RetryError
+from nasfarm.errors import BrokerError, FarmError, RejectError, RetryError
 from nasfarm.nodes.cores import slots_of, usable_cores
+from nasfarm.nodes.identity import node_id
+from nasfarm.nodes.process import rotate
 from nasfarm.nodes.roots import record
 from nasfarm.recipe_specs import specs
 from nasfarm.storage.atomic import storage_errors, write_file
@@ -88,7 +91,10 @@ def up(farm: Farm, say: Callable[[str], None]) -> None:
             say(f"The farm is up on {report.node}: {len(report.slots)} slots. Ctrl-C stops it.")
 
     embed = settings.broker_url is None
-    keep.keep_up(settings.home, settings.state_dir, embed=embed, said=say, tick=tick)
+    keep.keep_up(
+        settings.home, settings.state_dir, embed=embed, grace_s=settings.grace_s, said=say,
+        tick=tick,
+    )  # fmt: skip
 
 
 def check_can_run(farm: Farm) -> None:
@@ -97,6 +103,11 @@ def check_can_run(farm: Farm) -> None:
     require_local(settings.state_dir)
     _ = farm.home  # says so where there is none yet
     slots_of(usable_cores(), settings.slots, settings.cores_per_slot)
+    if settings.broker_url:  # an embedded one does not run yet: the agent asks it
+        with suppress(BrokerError):
+            other = farm.broker.presence.namesake(settings.node, node_id(settings.state_dir))
+            if other is not None:
+                raise keep.name_taken(other, settings.node_file)
 
 
 def ready_node(settings: Settings) -> NodeReport | None:
@@ -120,6 +131,7 @@ def start_detached(farm: Farm, timeout_s: float) -> NodeReport:
         raise RejectError(f"the farm is running already (process {running}). Stop it: farm down")
     settings.logs_folder.mkdir(parents=True, exist_ok=True)
     log_path = settings.logs_folder / "up.log"
+    rotate(log_path)
     with open(log_path, "ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "nasfarm", "--home", str(settings.home), "up"],
@@ -129,7 +141,7 @@ def start_detached(farm: Farm, timeout_s: float) -> NodeReport:
         return await_ready(settings, process, log_path, timeout_s)
     except BaseException:
         process.terminate()
-        process.wait(keep.STOP_S + 10)
+        process.wait(settings.grace_s + keep.OVERTIME_S)
         raise
 
 

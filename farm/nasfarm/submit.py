@@ -18,7 +18,7 @@ from nasfarm.home import Home
 from nasfarm.intake.scan import Tally, scan
 from nasfarm.jobs.earlier import done_before
 from nasfarm.jobs.manifest import Written, spool, write_manifest
-from nasfarm.nodes.roots import root_of
+from nasfarm.nodes.roots import require_present, root_of
 from nasfarm.plan.chunks import Run, chunk_size, plan_runs
 from nasfarm.recipe_specs import specs
 from nasfarm.reconcile import mend
@@ -36,7 +36,7 @@ def submit(request: Request, home: Home, broker: Broker) -> Submitted:
         manifest = write_manifest(draft / "manifest.jsonl", found.items())
         skipped = tally.skipped(done)
         job = plan_job(request, recipe, manifest, skipped)
-        if request.dry_run or is_empty(job, request):
+        if request.dry_run or is_empty(job, request, home):
             return Submitted.of(job, job_id="")
         job, existing = accept(home, draft, job, again=request.again)
     hinted = announce(job, home, broker)
@@ -57,10 +57,11 @@ def plan_job(request: Request, recipe: ResolvedRecipe, manifest: Written, skippe
     )  # fmt: skip
 
 
-def is_empty(job: Job, request: Request) -> bool:
-    """Whether nothing is left to do. Raises RejectError where there never was anything."""
+def is_empty(job: Job, request: Request, home: Home) -> bool:
+    """Whether nothing is left to do. Raises RejectError, StorageError: there never was anything."""
     if job.items or job.skipped.done:
         return not job.items
+    require_present(request.paths, home.state_dir, home.roots)
     left_out = ", ".join(f"{n} {name}" for name, n in wire.plain(job.skipped).items() if n)
     raise RejectError(
         f"no pictures in {', '.join(request.paths)} (left out: {left_out or 'nothing'}). "

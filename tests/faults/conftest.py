@@ -1,4 +1,7 @@
-"""A running farm whose leases would take far too long to run out, and 500 photos to work on."""
+"""A running farm whose leases would take far too long to run out, and 500 photos to work on.
+
+The tests of a file share it: starting and stopping one takes longer than what most of them do.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ LEASE_S = 300
 PHOTOS = 500
 
 
-@pytest.fixture
-def farm(tmp_path: Path, cached_models: None) -> Iterator[Farmyard]:
-    yard = Farmyard(tmp_path, {"FARM_LEASE_S": str(LEASE_S)})
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory, cached_models: None) -> Iterator[Farmyard]:
+    yard = Farmyard(tmp_path_factory.mktemp("farm"), {"FARM_LEASE_S": str(LEASE_S)})
     try:
         yard.up()
         yield yard
@@ -36,7 +39,7 @@ def as_a_camera_would(photo: Path, folder: Path) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def photos(farm: Farmyard) -> Path:
     """A folder of 500 photos in a root of the farm."""
     folder = farm.folder / "photos"

@@ -48,6 +48,15 @@ def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
         yield disk
 
 
+def ext2_image(path: Path, megabytes: int) -> Path:
+    """A file with an empty ext2 in it: an ext4's journal would stop all of it at the first EIO."""
+    needs_tool("mkfs.ext2", "e2fsprogs")
+    with open(path, "wb") as file:
+        file.truncate(megabytes * MEGABYTE)
+    run("mkfs.ext2", "-q", "-F", "-m", "0", "-e", "continue", path)
+    return path
+
+
 def ext4_image(path: Path, megabytes: int) -> Path:
     """A file with an empty ext4 in it, every block of its own written."""
     needs_tool("mkfs.ext4", "e2fsprogs")
@@ -56,6 +65,29 @@ def ext4_image(path: Path, megabytes: int) -> Path:
     eager = "lazy_itable_init=0,lazy_journal_init=0,nodiscard"
     run("mkfs.ext4", "-q", "-F", "-m", "0", "-E", eager, path)
     return path
+
+
+@contextmanager
+def failing(image: Path) -> Iterator[None]:
+    """While the block runs, every write to a mounted image's medium fails: EIO.
+
+    The image lies on an ext4, which refuses writes to an immutable file also where it is open.
+    """
+    run("chattr", "+i", image)
+    try:
+        yield
+    finally:
+        run("chattr", "-i", image)
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """While the block runs, a disk has no room left: ENOSPC."""
+    ballast = fill(folder)
+    try:
+        yield
+    finally:
+        ballast.unlink()
 
 
 def fill(folder: Path) -> Path:

@@ -8,13 +8,24 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from disks import away, ext4_image, fill, mounted, share_without_links, small_disk
+from disks import (
+    away,
+    ext2_image,
+    ext4_image,
+    failing,
+    fill,
+    full,
+    mounted,
+    run,
+    share_without_links,
+    small_disk,
+)
 from PIL import Image
 
 from farmyard import Farmyard, kill9, wait_until
@@ -134,22 +145,46 @@ def test_a_full_disk_makes_the_node_step_aside_until_there_is_room(
 ) -> None:
     megabytes = home_megabytes(tmp_path, cached_models) + 16
     with small_disk(tmp_path / "home", megabytes), started(tmp_path) as farm:
-        job_id = begin(farm, photos(farm, tmp_path / "photos"))
-        time.sleep(chance.uniform(0, 1.5))
-        ballast = fill(farm.home)
+        survive(farm, chance, full(farm.home), "No space left on device")
+
+
+def test_a_disk_that_fails_makes_the_node_step_aside_until_it_works_again(
+    tmp_path: Path, cached_models: None, chance: random.Random
+) -> None:
+    home = tmp_path / "home"
+    bed = ext4_image(tmp_path / "bed.img", 300)
+    with mounted(bed, tmp_path / "bed", "-o", "loop") as medium:
+        image = ext2_image(medium / "home.img", 250)
+        with mounted(image, home, "-t", "ext2", "-o", "loop"), started(tmp_path) as farm:
+            job_id = survive(farm, chance, failing(image), "Input/output error")
+            farm.close()
+            run("umount", home)
+            # What a disk did not take may live on in memory: what counts is what it has kept.
+            with mounted(image, home, "-t", "ext2", "-o", "loop"):
+                assert len(farm.lines(job_id)) == IMAGES
+                assert len(final_files(farm, job_id)) == IMAGES // IN_A_CHUNK
+                check_final_files_are_whole(farm, job_id)
+
+
+def survive(
+    farm: Farmyard, chance: random.Random, fault: AbstractContextManager[None], reason: str
+) -> str:
+    """Have a fault in the middle of a job, until some time after it was noticed; the job."""
+    job_id = begin(farm, photos(farm, farm.folder / "photos"))
+    time.sleep(chance.uniform(0, 1.5))
+    with fault:
         aside_s = wait_until(lambda: node(farm)["paused"] != "", 30, "the node goes on")
-        table = farm.ok("nodes").out
-        assert "No space left on device" in table
-        assert "No space left on device" in status(farm, job_id)["note"]
+        assert reason in farm.ok("nodes").out
+        assert reason in status(farm, job_id)["note"]
         time.sleep(3)
         before = final_files(farm, job_id)
         check_final_files_are_whole(farm, job_id)
-        ballast.unlink()
-        back_s = wait_until(lambda: node(farm)["paused"] == "", 30, "the node stays away")
-        print(f"aside after {aside_s:.1f} s, back after {back_s:.1f} s, {len(before)} chunks done")
-        check_all_there(farm, job_id)
-        assert len(before) < IMAGES // IN_A_CHUNK, "the job was done before the disk was full"
-        assert set(attempts(farm, job_id)) == {1}, "an attempt was spent"
+    back_s = wait_until(lambda: node(farm)["paused"] == "", 30, "the node stays away")
+    print(f"aside after {aside_s:.1f} s, back after {back_s:.1f} s, {len(before)} chunks done")
+    check_all_there(farm, job_id)
+    assert len(before) < IMAGES // IN_A_CHUNK, "the job was done before the disk failed"
+    assert set(attempts(farm, job_id)) == {1}, "an attempt was spent"
+    return job_id
 
 
 def test_a_root_that_goes_away_and_comes_back_costs_no_image(

@@ -286,6 +286,9 @@ def test_a_job_whose_folder_is_away_says_so_and_runs_once_it_is_back(
     submitted = common_farm.ok("submit", disk, "--recipe", "detect")
     job_id = submitted.out.strip()
     timed_out = common_farm.run("wait", job_id, "--timeout", "0.1")
+    (disk / "empty").mkdir()
+    unseen = common_farm.run("submit", disk / "empty", "--recipe", "detect")
+    assert (unseen.code, "the root 'usb' is away" in unseen.err) == (75, True)
     status = common_farm.ok("status", job_id)
     for said in (submitted.err, timed_out.err, status.out + status.err):
         assert "farm roots add usb" in said

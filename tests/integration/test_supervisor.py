@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nasfarm.nodes.process import die_with_parent, spawn, stop
+from nasfarm.nodes.process import LOG_BYTES, die_with_parent, spawn, stop
 from nasfarm.nodes.supervisor import Child, Exit, Supervisor
 
 SLEEPER = "import time; print('awake', flush=True); time.sleep(60)"
@@ -320,3 +320,14 @@ def test_stop_kills_what_does_not_listen(tmp_path: Path) -> None:
     process = spawn(python(DEAF), tmp_path / "log")
     wait_for(awake(tmp_path / "log"))
     assert stop(process, grace_s=0.2) == -signal.SIGKILL
+
+
+def test_a_log_that_has_grown_large_begins_anew_with_the_next_start(
+    watch: Callable[..., Watched], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"long ago\n" * (LOG_BYTES // 8))
+    watched = watch(Child("bad", python("raise SystemExit('disk is full')"), log))
+    wait_for(lambda: watched.exits)
+    assert watched.exits[0].last_lines == ("disk is full",)
+    assert log.stat().st_size < 1000 < (tmp_path / "log.1").stat().st_size

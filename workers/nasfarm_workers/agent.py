@@ -6,6 +6,7 @@ import contextlib
 import logging
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +14,10 @@ from pathlib import Path
 from nasfarm import config
 from nasfarm.broker.client import Broker
 from nasfarm.core.lease_rules import Cause
-from nasfarm.errors import FarmError
+from nasfarm.errors import FarmError, RetryError
 from nasfarm.home import Home
 from nasfarm.nodes.cores import slots_of, usable_cores
+from nasfarm.nodes.identity import node_id
 from nasfarm.nodes.memory import release
 from nasfarm.nodes.supervisor import Child, Exit, Supervisor
 from nasfarm.storage.locked import sole
@@ -59,9 +61,10 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
 
     supervisor = Supervisor(children, on_exit=reap)
     chores = Chores(
-        settings, home, broker, boot,
+        settings, home, broker, boot, node_id(settings.state_dir),
         slots=lambda: slot_states(cores, supervisor.pids(), settings.state_dir),
     )  # fmt: skip
+    take_name(chores)
     with beside(chores.pulse, PULSE_S), beside(chores.reconcile, settings.reconcile_s):
         supervisor.run()
     with contextlib.suppress(FarmError):
@@ -69,6 +72,17 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
         broker.presence.leave(settings.node)
     for number in range(len(cores)):
         release(cgroup_name(settings.state_dir, number))
+
+
+def take_name(chores: Chores) -> None:
+    """Wait for the broker and be this node; nothing runs before. Raises RejectError: name taken."""
+    while True:
+        try:
+            return chores.join()
+        except RetryError as error:
+            fields = {"action": "join_failed", "reason": str(error)}
+            log.warning("cannot join the farm, trying again", extra=fields)
+            time.sleep(0.5)
 
 
 def fresh_folder(folder: Path) -> None:

@@ -15,14 +15,20 @@ from pathlib import Path
 
 import cv2
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_shutting_down
+from celery.signals import (
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_shutting_down,
+)
 
 from nasfarm import config, reconcile
 from nasfarm import log as log_setup
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
-from nasfarm.errors import FarmError, RejectError
+from nasfarm.errors import FarmError, RejectError, StorageError
 from nasfarm.jobs.store import JobStore
+from nasfarm.nodes.grace import of_work
 from nasfarm.nodes.memory import MemoryCap
 from nasfarm.nodes.process import die_with_parent
 from nasfarm.nodes.roots import known_roots, present
@@ -35,9 +41,6 @@ from nasfarm_workers.slots import aside_file, log_tail, slot_name
 from nasfarm_workers.worker import Worker, model_loader
 
 log = logging.getLogger(__name__)
-
-HAND_BACK_S = 2.0
-"""So long before its time is up a worker that was asked to stop hands back what it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,7 @@ class SlotRun:
 
     def ask_to_stop(self, grace_s: float) -> None:
         """In the parent."""
-        at = time.monotonic() + max(0.0, grace_s - HAND_BACK_S)
-        struct.pack_into("d", self.stop_at, 0, at)
+        struct.pack_into("d", self.stop_at, 0, time.monotonic() + of_work(grace_s))
 
     def must_stop(self) -> bool:
         """In the child."""
@@ -96,6 +98,11 @@ def create_app(settings: config.Settings, run: SlotRun) -> Celery:
         log_setup.setup(settings.log_level, settings.logs_folder / f"{run.name}.jsonl")
         cv2.setNumThreads(run.cores)
 
+    @worker_process_shutdown.connect(weak=False)
+    def go(exitcode: int, **_: object) -> None:
+        """At once: billiard would sleep for a second, for news that its parent never reads."""
+        os._exit(exitcode)
+
     @worker_shutting_down.connect(weak=False)
     def ask(**_: object) -> None:
         run.ask_to_stop(settings.grace_s)
@@ -109,7 +116,10 @@ def create_app(settings: config.Settings, run: SlotRun) -> Celery:
 
 
 def create_worker(settings: config.Settings, run: SlotRun) -> Worker:
-    """What the pool's child has at hand. `name` holds the process id of the pool's parent."""
+    """What the pool's child has at hand. `name` holds the process id of the pool's parent.
+
+    Raises StorageError: the home is away or cannot be written.
+    """
     store = ModelStore(settings.models_folder)
     loader = model_loader(store, settings.local_models, run.cores)
     roots = watched_roots(settings)
@@ -117,7 +127,7 @@ def create_worker(settings: config.Settings, run: SlotRun) -> Worker:
         jobs=JobStore(settings.jobs_folder),
         roots=roots,
         present=lambda name: root_present(settings, roots(), name),
-        links=probe(settings.jobs_folder).links,
+        links=takes_links(settings),
         broker=Broker(run.broker_url, settings.lease_s),
         models=SessionCache(loader),
         node=settings.node,
@@ -128,6 +138,15 @@ def create_worker(settings: config.Settings, run: SlotRun) -> Worker:
         must_stop=run.must_stop,
         step_aside=lambda reason: step_aside(settings, reason),
     )
+
+
+def takes_links(settings: config.Settings) -> bool:
+    """Whether the home takes hard links. Raises StorageError; then this node has stepped aside."""
+    try:
+        return probe(settings.jobs_folder).links
+    except StorageError as error:
+        step_aside(settings, str(error))
+        raise
 
 
 def watched_roots(settings: config.Settings) -> Callable[[], Mapping[str, Path]]:

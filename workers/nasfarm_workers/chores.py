@@ -18,6 +18,7 @@ from nasfarm.core.lease_rules import Cause
 from nasfarm.core.nodes import NodeReport, Slot
 from nasfarm.errors import RejectError, StorageError
 from nasfarm.home import Home
+from nasfarm.keep import name_taken
 from nasfarm.nodes.roots import known_roots, present
 from nasfarm.plan.chunks import queue_names
 from nasfarm.reconcile import lost_leases, reconcile, return_leases
@@ -46,6 +47,7 @@ class Chores:
     home: Home
     broker: Broker
     boot: str
+    node_id: str
     slots: Callable[[], tuple[Slot, ...]]
     reaped: deque[tuple[str, Cause | None]] = field(default_factory=deque)
     ended: set[str] = field(default_factory=set)
@@ -53,10 +55,18 @@ class Chores:
     roots: tuple[str, ...] = ()
     away: tuple[str, ...] = ()
     paused: str = ""
+    reported: tuple[Slot, ...] = ()
     steered: tuple[tuple[str, ...], tuple[int, ...]] = ((), ())
     next_look: float = 0.0
     next_steer: float = 0.0
     next_report: float = 0.0
+
+    def join(self) -> None:
+        """Be this node from now on. Raises RejectError where another living one has its name."""
+        self.look_at_roots()
+        other = self.broker.presence.join(self.as_reported(self.slots()))
+        if other is not None:
+            raise name_taken(other, self.settings.node_file)
 
     def pulse(self) -> None:
         """Everything that must not wait: a few times a second."""
@@ -65,7 +75,7 @@ class Chores:
         slots = self.slots()
         changed = self.look_at_roots()
         self.steer(slots)
-        self.report(slots, now=changed)
+        self.report(slots, now=changed or slots != self.reported)
 
     def return_earlier(self) -> None:
         """At start: leases of this node's earlier life go back, nobody works on them any more."""
@@ -121,17 +131,20 @@ class Chores:
         if not now and time.monotonic() < self.next_report:
             return
         self.next_report = time.monotonic() + REPORT_S
-        self.broker.presence.report(
-            NodeReport(
-                node=self.settings.node,
-                boot=self.boot,
-                version=nasfarm.__version__,
-                pid=os.getpid(),
-                roots=self.roots,
-                away=self.away,
-                paused=self.paused,
-                slots=slots,
-            )
+        self.reported = slots
+        self.broker.presence.report(self.as_reported(slots))
+
+    def as_reported(self, slots: tuple[Slot, ...]) -> NodeReport:
+        return NodeReport(
+            node=self.settings.node,
+            boot=self.boot,
+            version=nasfarm.__version__,
+            pid=os.getpid(),
+            roots=self.roots,
+            away=self.away,
+            paused=self.paused,
+            slots=slots,
+            node_id=self.node_id,
         )
 
     def reconcile(self) -> None:

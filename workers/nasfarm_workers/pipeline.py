@@ -31,7 +31,7 @@ Found = list[tuple[Finding, ...]]
 
 
 def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Line]:
-    """Run a chunk; publish and return its lines. Raises LeaseLostError, RetryError, RejectError."""
+    """Run a chunk; publish and return its lines: none where another worker's are there already."""
     items = worker.items(job, lease.chunk)
     worker.open_models(job.recipe, beat)
     lines = unrun(items, lease.held)
@@ -40,8 +40,8 @@ def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Li
         lines += run_group(group, job.recipe, worker, beat)
     lines.sort(key=lambda line: line.i)
     path, fence = worker.jobs.chunk_file(job.job_id, lease.chunk), lease.held.fence
-    publish(path, lines, links=worker.links, fence=fence, confirm=beat.confirm)
-    return lines
+    won = publish(path, lines, links=worker.links, fence=fence, confirm=beat.confirm)
+    return lines if won else []
 
 
 def run_group(

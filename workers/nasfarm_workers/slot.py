@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+from threading import Thread
+from typing import Any
 
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutting_down
 
 from nasfarm import config
 from nasfarm.core.items import HOME_ROOT
@@ -27,8 +29,13 @@ def run_slot(settings: config.Settings, slot: int, slots: int, boot: str, broker
     app = create_app(settings, SlotRun(slot, cores, boot, broker_url, cap))
 
     @worker_ready.connect(weak=False)
-    def ready(**_: object) -> None:
+    def ready(sender: Any, **_: object) -> None:
         ready_file(settings.state_dir, slot).write_text(str(os.getpid()))
+
+        @worker_shutting_down.connect(weak=False)
+        def wake(**_: object) -> None:
+            """Celery looks whether it has to stop when something comes in, else once a second."""
+            Thread(target=sender.hub.call_soon, args=(int,)).start()
 
     here, _away = roots_now(settings)
     app.worker_main(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nasfarm.core.nodes import Slot
 from nasfarm.errors import RejectError
+from nasfarm.nodes.grace import of_slots
 from nasfarm.nodes.supervisor import Child
 
 
@@ -57,7 +58,7 @@ def slot_child(
         },
         # An agent's next life returns the leases of this one: nobody may still work on them.
         death_signal=signal.SIGKILL,
-        grace_s=grace_s,
+        grace_s=of_slots(grace_s),
     )
 
 

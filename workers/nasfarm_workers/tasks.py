@@ -16,12 +16,15 @@ from nasfarm.core.lease_rules import Cause
 from nasfarm.core.leases import REDUCE, Hint, Lease, Refusal
 from nasfarm.errors import (
     BrokerError,
+    FarmError,
     LeaseLostError,
+    NewerFormatError,
     RejectError,
     RetryError,
     StorageError,
 )
 from nasfarm.jobs.failures import note_failures
+from nasfarm.jobs.results import chunk_tally
 from nasfarm.plan.chunks import queue_name
 from nasfarm_workers.pipeline import run_chunk
 from nasfarm_workers.progress import Progress, progress
@@ -52,16 +55,16 @@ def register(
 
     @app.task(name=CHUNK_TASK, Request=ChunkRequest)
     def chunk(job_id: str, number: int) -> None:
-        take(worker(), job_id, number)
+        try:
+            take(worker(), job_id, number)
+        except RetryError as error:  # the hint is lost, the reconciler gives another
+            fields = {"action": "hint_dropped", "job": job_id, "chunk": number}
+            log.warning("broker or home away", extra={**fields, "reason": str(error)})
 
 
 def take(worker: Worker, job_id: str, number: int) -> None:
-    """Claim a chunk and run it, or leave it to whoever has it."""
-    try:
-        lease = worker.claim(job_id, number)
-    except BrokerError as error:  # the hint is lost, the reconciler gives another
-        log.warning("broker away", extra={"action": "claim_failed", "reason": str(error)})
-        return
+    """Claim a chunk and run it, or leave it to whoever has it. Raises RetryError: not claimed."""
+    lease = worker.claim(job_id, number)
     if not isinstance(lease, Refusal) and worker.jobs.is_cancelled(job_id):
         worker.broker.leases.forget(job_id)  # cancelled while the broker was away
     elif lease is Refusal.DEAD:
@@ -81,7 +84,7 @@ def settle(lease: Lease, worker: Worker) -> None:
             run(lease, worker, beat)
     except LeaseLostError:
         log.warning("lease lost", extra={**facts(lease), "action": "lease_lost"})
-    except RetryError as error:
+    except (RetryError, NewerFormatError) as error:
         hand_back(lease, worker, error)
     except RejectError as error:
         fail(worker, lease.job_id, str(error))
@@ -100,12 +103,12 @@ def run(lease: Lease, worker: Worker, beat: Progress) -> None:
         return
     lines = run_chunk(lease, job, worker, beat)
     note_failures(worker.jobs.path(job.job_id), lease, lines)
-    errors = sum(line.fault is not None for line in lines)
+    # Of the file that stands, which may be another worker's.
+    ok, errors = chunk_tally(worker.jobs.chunk_file(job.job_id, lease.chunk))
     root = worker.root_of(job, lease.chunk)
     leases = worker.broker.leases
-    ok = len(lines) - errors
     finished = leases.done(job.job_id, lease.chunk, root, ok, errors, worked=True)
-    log.info("chunk done", extra={**facts(lease), "action": "chunk_done", "items": len(lines)})
+    log.info("chunk done", extra={**facts(lease), "action": "chunk_done", "items": ok + errors})
     worker.broker.hints.send(follow_up(job, root, finished.next_chunk, finished.left))
 
 
@@ -118,7 +121,7 @@ def follow_up(job: Job, root: str, next_chunk: int | None, left: int) -> list[Hi
     return [Hint(job.job_id, next_chunk, queue_name(job.priority, root))]
 
 
-def hand_back(lease: Lease, worker: Worker, error: RetryError) -> None:
+def hand_back(lease: Lease, worker: Worker, error: FarmError) -> None:
     """The farm cannot do it now: the attempt does not count, the reconciler hints it again."""
     fields = {**facts(lease), "action": "handed_back", "reason": str(error)}
     log.warning("chunk handed back", extra=fields)

@@ -142,17 +142,23 @@ class Leases:
             pipe.srem(_LIVE, job_id)
             pipe.execute()
 
-    def unmarked(self, job_id: str, done: set[int]) -> list[int]:
-        """Those of the chunks `done` on storage that Redis does not know to be."""
+    def marked(self, job_id: str) -> set[int]:
+        """Numbers of the chunks that are done as far as Redis knows."""
         with broker_errors():
-            if self._client.bitcount(_done(job_id)) == len(done):
-                return []
-            numbers = sorted(done)
-            with self._client.pipeline() as pipe:
-                for number in numbers:
-                    pipe.getbit(_done(job_id), number)
-                bits = pipe.execute()
-        return [number for number, bit in zip(numbers, bits, strict=True) if not bit]
+            # Bytes, from a client that takes all else as text.
+            get: Any = self._client.execute_command
+            bits: bytes = get("GET", _done(job_id), NEVER_DECODE=True) or b""
+        return {
+            8 * at + bit for at, byte in enumerate(bits) if byte for bit in range(8)
+            if byte & 0x80 >> bit
+        }  # fmt: skip
+
+    def unmark_all(self, job_id: str) -> None:
+        """Storage has lost what was done: count anew, from what it has. Leases stay."""
+        with broker_errors(), self._client.pipeline() as pipe:
+            pipe.delete(_done(job_id))
+            pipe.hdel(_job(job_id), "ok", "errors")
+            pipe.execute()
 
     def counts(self, job_id: str) -> Counts | None:
         """What is known of a live job; None where it is not live."""

@@ -25,6 +25,21 @@ class Presence:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
+    def join(self, report: NodeReport) -> NodeReport | None:
+        """Report for the first time, or learn of the living node that has the name already."""
+        key, content = _node(report.node), wire.encode(report)
+        with broker_errors():  # of two that come at once, one gets the name
+            mine = self._client.set(key, content, px=ALIVE_S * 1000, nx=True)
+        other = None if mine else self.namesake(report.node, report.node_id)
+        if other is None:
+            self.report(report)
+        return other
+
+    def namesake(self, node: str, node_id: str) -> NodeReport | None:
+        """The living node of this name that is another one."""
+        named = (report for report in self.alive() if report.node == node)
+        return next((other for other in named if other.node_id not in ("", node_id)), None)
+
     def report(self, report: NodeReport) -> None:
         """Say that a node is alive, and how."""
         with broker_errors(), self._client.pipeline() as pipe:

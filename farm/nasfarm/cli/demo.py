@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nasfarm.cli.found import words
-from nasfarm.cli.show import Follower, as_json, document, number_of, say, table
+from nasfarm.cli.show import Follower, as_json, document, number_of, say, seconds, table
 
 if TYPE_CHECKING:
     from nasfarm.demo import Shown
@@ -20,7 +20,13 @@ DRAWN = {"detect": "the photos with a box around each thing", "ocr": "with the w
 
 
 @click.command()
-@click.option("--timeout", default=120.0, show_default=True, help="Seconds a recipe may take.")
+@click.option(
+    "--timeout",
+    callback=seconds,
+    default=120.0,
+    show_default=True,
+    help="Seconds a recipe may take.",
+)
 @as_json
 def demo(timeout: float, as_json: bool) -> None:
     """Find people, things and words in sample photos; leaves nothing running."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import time
@@ -16,6 +17,18 @@ from nasfarm.core.jobs import Progress
 LINE_S = (5.0, 60.0)
 """Where there is no terminal, progress is told no more often and no more seldom than this."""
 
+
+def seconds(_ctx: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    """Refuse, as the callback of an option, what is no time to wait."""
+    if value is not None and not 0 < value < math.inf:
+        raise click.BadParameter(f"got {value:g}, wanted seconds, more than 0, e.g. 60.")
+    return value
+
+
+timeout = click.option(
+    "--timeout", type=float, callback=seconds,
+    help="Seconds to wait at most; then exit status 75.",
+)  # fmt: skip
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 

@@ -8,7 +8,7 @@ import sys
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import as_json, document, say
+from nasfarm.cli.show import as_json, document, say, timeout
 from nasfarm.core import wire
 from nasfarm.core.jobs import Priority, State
 from nasfarm.core.requests import Request
@@ -25,7 +25,7 @@ from nasfarm.core.requests import Request
     help="Which goes first.",
 )
 @click.option("--wait", is_flag=True, help="Wait until every picture has its line.")
-@click.option("--timeout", type=float, help="Seconds to wait at most; then exit status 75.")
+@timeout
 @click.option("--again", is_flag=True, help="Run anew what was done before.")
 @click.option("--new", is_flag=True, help="Leave out pictures this recipe has done before.")
 @click.option("--dry-run", is_flag=True, help="Count what would be done, and do nothing.")

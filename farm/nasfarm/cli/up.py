@@ -5,14 +5,20 @@ from __future__ import annotations
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import number_of, say
+from nasfarm.cli.show import number_of, say, seconds
 
 
 @click.command()
 @click.option("--detach", is_flag=True, help="Return once everything answers; the farm goes on.")
 @click.option("--no-flower", is_flag=True, help="Without the Flower monitor.")
 @click.option("--no-watch", is_flag=True, help="Without the watcher of the drop folder.")
-@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait with --detach.")
+@click.option(
+    "--timeout",
+    callback=seconds,
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait with --detach.",
+)
 @click.pass_obj
 def up(session: Session, detach: bool, no_flower: bool, no_watch: bool, timeout: float) -> None:
     """Start the farm on this machine: broker (unless broker.url names one) and node agent."""

@@ -7,12 +7,12 @@ import sys
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import as_json, document
+from nasfarm.cli.show import as_json, document, timeout
 
 
 @click.command()
 @click.argument("job")
-@click.option("--timeout", type=float, help="Seconds to wait at most; then exit status 75.")
+@timeout
 @as_json
 @click.pass_obj
 def wait(session: Session, job: str, timeout: float | None, as_json: bool) -> None:

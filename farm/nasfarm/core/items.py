@@ -11,6 +11,9 @@ ROOT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 HOME_ROOT = "home"
 """The root that is FARM_HOME itself; always there, never added."""
 
+SENTINEL = ".farm-root"
+"""The file by which a root's folder is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

@@ -21,6 +21,7 @@ class NodeReport:
     """A node's heartbeat.
 
     roots: names it can read now. boot: this life of its agent. paused: why it takes no work.
+    node_id: of its state folder; empty from a release that had none.
     """
 
     node: str
@@ -31,4 +32,5 @@ class NodeReport:
     away: tuple[str, ...]
     slots: tuple[Slot, ...]
     paused: str = ""
+    node_id: str = ""
     age_s: float = 0.0

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from nasfarm.core.items import HOME_ROOT, Found, address
+from nasfarm.core.items import HOME_ROOT, SENTINEL, Found, address
 from nasfarm.core.jobs import Skipped
 from nasfarm.errors import RejectError, UnknownNameError
 from nasfarm.intake.names import is_image, is_system
@@ -151,7 +151,7 @@ def _entry(entry: os.DirEntry[str], root: str, prefix: bytes, tally: Tally) -> F
     """An entry that is no link: an item, a folder to walk, or nothing, which was counted."""
     try:
         if is_system(entry.name):
-            tally.system += 1
+            tally.system += entry.name != SENTINEL
         elif entry.is_dir(follow_symlinks=False):
             return entry.path
         elif not entry.is_file(follow_symlinks=False):
@@ -170,7 +170,7 @@ def _entry(entry: os.DirEntry[str], root: str, prefix: bytes, tally: Tally) -> F
 def _look(path: str, name: str, locate: Locate, tally: Tally) -> Found | str | None:
     """A path whose links are resolved: an item, a folder to walk, or nothing, which was counted."""
     if is_system(name):
-        tally.system += 1
+        tally.system += name != SENTINEL
         return None
     target = os.path.realpath(path)
     try:

@@ -7,12 +7,20 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from nasfarm.core import wire
 from nasfarm.core.jobs import FORMAT, Job, Pace, Segment, Summary
-from nasfarm.errors import RejectError, StorageError, UnknownNameError
+from nasfarm.errors import NewerFormatError, RejectError, StorageError, UnknownNameError
 from nasfarm.storage.atomic import publish_file, storage_errors, sync_folder, write_file
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is read of any job.json first."""
+
+    format: int = 1
 
 
 class JobStore:
@@ -85,6 +93,12 @@ class JobStore:
             raise StorageError(
                 f"{path}: {error.strerror}. Check the share and try again."
             ) from error
+        found = wire.decode(Written, data, str(path)).format
+        if found > FORMAT:
+            raise NewerFormatError(
+                f"{path}: got format {found} of a newer nasfarm, wanted at most {FORMAT}. Update "
+                "nasfarm on this machine."
+            )
         return wire.decode(Job, data, str(path))
 
     def plan(self, job: Job) -> tuple[Segment, ...]:
@@ -115,6 +129,12 @@ class JobStore:
             names = os.listdir(folder)
         found = (name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))
         return {int(number) for number in found if number.isdecimal()}
+
+    def is_done(self, job_id: str, number: int) -> bool:
+        """Whether a chunk's result is there. Raises StorageError."""
+        path = self.chunk_file(job_id, number)
+        with storage_errors(path):
+            return path.exists()
 
     # -- how a job ends ----------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LOG_BYTES = 5_000_000
 PARENT_GONE = 75  # exit status of a child whose parent went before it could be leashed
 CANNOT_START = 127  # exit status of a child whose program is missing or not executable, as in sh
 
@@ -63,6 +64,7 @@ def spawn(
     says so in its log.
     """
     leash = [sys.executable, "-I", "-S", __file__, str(os.getpid()), str(int(death_signal))]
+    rotate(log_path)
     with open(log_path, "ab") as log:
         return subprocess.Popen(
             [*leash, *argv],
@@ -73,6 +75,12 @@ def spawn(
             pass_fds=tuple(pass_fds),
             process_group=0,
         )
+
+
+def rotate(log_path: Path) -> None:
+    """Begin a log anew where it has grown large; one earlier part is kept, as `….1`."""
+    if log_path.exists() and log_path.stat().st_size > LOG_BYTES:
+        log_path.replace(f"{log_path}.1")
 
 
 def stop(process: subprocess.Popen[bytes], grace_s: float = 10.0) -> int:

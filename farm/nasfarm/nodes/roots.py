@@ -9,17 +9,16 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasfarm.core import wire
-from nasfarm.core.items import HOME_ROOT, ROOT_NAME
+from nasfarm.core.items import HOME_ROOT, ROOT_NAME, SENTINEL
 from nasfarm.errors import RejectError, StorageError
 from nasfarm.storage.atomic import storage_errors, write_file
 from nasfarm.storage.locked import locked
 
-SENTINEL = ".farm-root"
 FORMAT = 1
 _READ_ONLY = "read-only:"
 
@@ -123,6 +122,17 @@ def root_of(path: Path, roots: Mapping[str, Path]) -> tuple[str, bytes] | None:
         if inside and (best is None or len(place) > best[0]):
             best = (len(place), name, wanted[len(place) + 1 :])
     return best[1:] if best else None
+
+
+def require_present(paths: Iterable[str], state_dir: Path, roots: Mapping[str, Path]) -> None:
+    """Return where every root that a path lies in is there. Raises StorageError."""
+    named = {place[0] for path in paths if (place := root_of(Path(path), roots)) is not None}
+    for root in known_roots(state_dir, roots):
+        if root.name in named and not present(root):
+            raise StorageError(
+                f"{root.path}: nothing is there, and the root '{root.name}' is away. Bring its "
+                "disk or share back, then hand in again."
+            )
 
 
 def _refuse_clash(name: str, folder: Path, roots: Mapping[str, Path]) -> None:

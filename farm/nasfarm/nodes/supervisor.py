@@ -18,6 +18,8 @@ from nasfarm.nodes.process import spawn
 log = logging.getLogger(__name__)
 
 TAIL_BYTES = 8192
+ENDING_S = 0.02
+"""Between two looks on the way down: each of several supervisors waits for the one below."""
 TAIL_LINES = 5
 
 
@@ -176,7 +178,7 @@ class Supervisor:
         for kept in list(self._kept.values()):
             self._look_after(kept, time.monotonic())
         self._tick()
-        time.sleep(self._interval_s)
+        time.sleep(min(self._interval_s, ENDING_S) if self._stops else self._interval_s)
 
     def _look_after(self, kept: _Kept, now: float) -> None:
         """Reap, start or kill one child, as is due."""

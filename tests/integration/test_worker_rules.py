@@ -1,0 +1,158 @@
+"""Storage is the truth: a worker and a reconciler against what Redis, files and names say."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farmyard import Farmyard
+from nasfarm import Farm
+from nasfarm.broker.celery_app import create_celery
+from nasfarm.broker.hints import CHUNK_TASK
+from nasfarm.core.jobs import Job
+from nasfarm.core.leases import Lease, Refusal
+from nasfarm.core.nodes import NodeReport
+from nasfarm.nodes.identity import node_id
+from nasfarm.nodes.memory import MemoryCap
+from nasfarm.reconcile import mend, reconcile
+from nasfarm_workers import tasks
+from nasfarm_workers.app import SlotRun, create_worker
+from nasfarm_workers.slots import aside_file
+from ownbroker import OwnBroker, own_broker
+from pictures import pictures
+
+QUEUE = "farm.v1.normal.home"
+
+
+@dataclass(slots=True)
+class Idle:
+    """A home and a broker, and no worker but the test itself."""
+
+    yard: Farmyard
+    broker: OwnBroker
+    farm: Farm
+
+    def submit(self, *arguments: object) -> Job:
+        answer = self.yard.ok("submit", self.yard.home / "photos", "--recipe", "detect", "--again",
+                              "--json", *arguments).json  # fmt: skip
+        return self.farm.job(answer["job_id"])
+
+    def run(self) -> SlotRun:
+        return SlotRun(0, 1, "boot", self.broker.url, MemoryCap(1 << 40, None))
+
+    def claim(self, job: Job, chunk: int) -> Lease | Refusal:
+        return self.farm.broker.leases.claim(job.job_id, chunk, "nas", "boot", "slot0.1")
+
+    def chunk_file(self, job: Job, chunk: int) -> Path:
+        return self.farm.home.jobs.chunk_file(job.job_id, chunk)
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory, cached_models: None) -> Iterator[Idle]:
+    folder = tmp_path_factory.mktemp("idle")
+    with own_broker(folder / "broker") as broker, pytest.MonkeyPatch.context() as patch:
+        yard = Farmyard(folder, {"FARM_BROKER_URL": broker.url, "FARM_NODE": "nas"})
+        yard.ok("init")
+        pictures(yard.home / "photos", 2)
+        for name, text in yard.environment().items():
+            if name.startswith("FARM_"):
+                patch.setenv(name, text)
+        yield Idle(yard, broker, Farm(yard.home))
+
+
+def line(i: int, status: str) -> bytes:
+    more: dict[str, Any] = {"error": {"code": "decode", "message": ""}} if status == "error" else {}
+    record = {"i": i, "item": f"home:photos/{i:04d}.jpg", "status": status, **more}
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+
+def test_a_done_chunk_whose_file_is_gone_runs_again(idle: Idle) -> None:
+    """As where the home was put back from a backup."""
+    job = idle.submit()
+    leases = idle.farm.broker.leases
+    for chunk in (0, 1):
+        idle.chunk_file(job, chunk).write_bytes(line(chunk, "ok"))
+        leases.done(job.job_id, chunk, "home", 1, 0, worked=True)
+    idle.broker.client.delete(QUEUE)
+    idle.chunk_file(job, 1).unlink()
+    assert idle.claim(job, 1) is Refusal.DONE
+    assert mend(job, idle.farm.home, idle.farm.broker) == 1
+    counts = leases.counts(job.job_id)
+    assert counts is not None
+    assert (counts.ok, counts.errors, counts.chunks_done) == (1, 0, 1)
+    assert idle.claim(job, 0) is Refusal.DONE
+    assert isinstance(idle.claim(job, 1), Lease)
+
+
+def test_the_counts_are_those_of_the_file_that_stands(idle: Idle) -> None:
+    job = idle.submit()
+    lease = idle.claim(job, 0)
+    assert isinstance(lease, Lease)
+    idle.chunk_file(job, 0).write_bytes(line(0, "error"))  # another worker was there first
+    tasks.settle(lease, create_worker(idle.farm.settings, idle.run()))
+    counts = idle.farm.broker.leases.counts(job.job_id)
+    assert counts is not None
+    assert (counts.ok, counts.errors, counts.chunks_done) == (0, 1, 1)
+    assert idle.chunk_file(job, 0).read_bytes() == line(0, "error")
+
+
+def test_a_job_of_a_newer_format_is_left_to_newer_nodes(idle: Idle) -> None:
+    job = idle.submit()
+    lease = idle.claim(job, 0)
+    assert isinstance(lease, Lease)
+    path = idle.farm.home.jobs.path(job.job_id) / "job.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2, "plan": "another"}))
+    told = idle.yard.run("status", job.job_id)
+    assert (told.code, "Update nasfarm on this machine" in told.err) == (2, True)
+    tasks.settle(lease, create_worker(idle.farm.settings, idle.run()))
+    reconcile(idle.farm.home, idle.farm.broker, set())
+    assert job.job_id in idle.farm.broker.leases.live()
+    assert idle.farm.home.jobs.failure(job.job_id) is None
+    again = idle.claim(job, 0)
+    assert isinstance(again, Lease)
+    assert again.held.attempt == 1, "an attempt was spent"
+
+
+def test_a_worker_that_starts_while_the_home_is_away_drops_its_hint_and_steps_aside(
+    idle: Idle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = replace(idle.farm.settings, home=tmp_path / "nothing", state_dir=tmp_path)
+    (tmp_path / "run").mkdir()
+    app = create_celery(idle.broker.url)
+    tasks.register(app, lambda: create_worker(away, idle.run()), lambda *_: None)
+    with caplog.at_level(logging.WARNING):
+        app.tasks[CHUNK_TASK].run("detect-0123456789", 0)
+    [record] = caplog.records
+    assert (record.__dict__["action"], record.exc_info) == ("hint_dropped", None)
+    assert "No such file" in aside_file(tmp_path).read_text()
+
+
+def test_a_second_box_of_the_same_name_is_refused_and_told_what_to_do(idle: Idle) -> None:
+    presence = idle.farm.broker.presence
+    other = NodeReport("nas", "b", "0.1.0", 1, (), (), (), node_id="another state folder")
+    assert presence.join(other) is None
+    for command in (("worker",), ("up", "--detach")):
+        begun = time.monotonic()
+        refused = idle.yard.run(*command)
+        assert refused.code == 2
+        assert "`node: NAME`" in refused.err
+        assert str(idle.yard.state / "node.yml") in refused.err
+        assert time.monotonic() - begun < 15
+    presence.leave("nas")
+
+
+def test_a_restarted_agent_gets_its_name_back_at_once(idle: Idle) -> None:
+    presence = idle.farm.broker.presence
+    own = node_id(idle.yard.state)
+    before = NodeReport("nas", "before", "0.1.0", 1, (), (), (), node_id=own)
+    assert presence.join(before) is None
+    assert presence.join(replace(before, boot="after")) is None
+    assert [report.boot for report in presence.alive()] == ["after"]
+    presence.leave("nas")
