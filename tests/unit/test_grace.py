@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nasfarm.nodes.grace import of_agent, of_slots, of_work
 
 
-@given(st.floats(0.01, 3600))
+@given(st.floats(5.01, 3600))
 def test_work_ends_before_its_slot_the_slot_before_the_agent_and_all_within_the_grace(
     grace_s: float,
 ) -> None:

@@ -18,5 +18,8 @@ def of_slots(grace_s: float) -> float:
 
 
 def of_agent(grace_s: float) -> float:
-    """Then the agent is killed; the broker, which ends in a moment, has the rest."""
-    return max(grace_s - 1.0, grace_s * 0.9)
+    """Then the agent is killed; the broker, which ends in a moment, has the rest.
+
+    Below 5 s there is no such rest: more than the grace is better than leases left behind.
+    """
+    return of_slots(grace_s) + 1.0
