@@ -1,6 +1,7 @@
 # Set-up and the developer's checks. Every target makes its own virtual environment first.
 #   PYTHON=python3.12   the Python to make it with     VENV=/tmp/venv312   where to put it
 #   ARGS="-k cancel -x" more for pytest, or for `farm demo`
+#   ONLY="farm/limit"   for `make bench`: only keys with that in their name
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -49,7 +50,7 @@ faults: $(READY_DEV) ## Kill, freeze and starve things, and count the results (l
 faults-short: $(READY_DEV) ## The faults that CI runs
 	$(BIN)/python -m pytest tests/faults -m short $(ARGS)
 
-bench: $(READY_DEV) ## Measure this machine
+bench: $(READY_DEV) ## Measure everything that is promised about speed, into build/bench.json (long)
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
 lock: ## Choose the packages' versions anew (ARGS=--upgrade for the newest)

@@ -14,7 +14,7 @@ import pytest
 from farmyard import Farmyard
 from needs import needs
 
-MODELS = ("nanodet-g", "ppocr-v4", "sample-photos")
+MODELS = ("nanodet-g", "ppocr-v4", "efficientnet-lite0", "sample-photos")
 """What the built-in recipes and the tests look at; fetched once into the user's cache."""
 
 SEED = pytest.StashKey[int]()

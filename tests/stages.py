@@ -37,7 +37,7 @@ class Stages:
             present=lambda _root: True,
             links=True,
             broker=Broker("redis://127.0.0.1:1", lease_s=30),  # connects when used, so never
-            models=SessionCache(model_loader(self._store, folder / "models", threads=1)),
+            models=SessionCache(model_loader(self._store, folder / "models", 1, None)),
             node="test",
             boot="test",
             name="test",

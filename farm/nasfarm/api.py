@@ -17,6 +17,7 @@ from nasfarm.errors import BrokerError, RejectError
 from nasfarm.home import Home
 from nasfarm.jobs.results import merged, parsed
 from nasfarm.jobs.store import JobStore
+from nasfarm.jobs.vectors import vectors
 from nasfarm.registry.store import ModelStore
 from nasfarm.submit import submit
 
@@ -88,6 +89,11 @@ class Farm:
         """The result lines so far, in manifest order."""
         jobs = self.home.jobs
         return map(parsed, merged(jobs, job.job_id, jobs.plan(job)))
+
+    def vectors(self, job: Job) -> Iterator[tuple[int, bytes]]:
+        """Item number and embedding (float16, the low byte first) of each item that has one."""
+        jobs = self.home.jobs
+        return vectors(jobs, job.job_id, jobs.plan(job))
 
     def labels(self, job: Job) -> tuple[str, ...]:
         """The labels of the job's last stage's model; none where the home has it no more."""

@@ -13,6 +13,7 @@ from typing import Any
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.settings import KEYS, VARIABLES, checked, from_text, has_password
 from nasfarm.errors import RejectError, UnknownNameError
+from nasfarm.nodes.cores import Wanted
 from nasfarm.storage.atomic import storage_errors, write_file
 from nasfarm.storage.locked import locked
 from nasfarm.storage.yaml_file import parse_mapping, read_mapping
@@ -28,6 +29,8 @@ class Settings:
     home: FARM_HOME, on shared storage. state_dir: FARM_STATE_DIR, on a local disk.
     node: this machine's name in the farm. broker_url: None means the embedded broker.
     slots: worker processes on this machine; None means as many as its cores allow.
+    cores_per_slot: None means one, or what `farm tune` has found to be faster.
+    spare_cores: so many cores are left to the machine's own work.
     lease_s: how long a claimed chunk stays claimed without a sign of life.
     hints_per_root: how many hints of one job and root may wait in the queue at once.
     grace_s: so long after a request to stop everything has ended; see nodes/grace.py.
@@ -43,7 +46,8 @@ class Settings:
     node: str
     broker_url: str | None = field(default=None, repr=False)
     slots: int | None = None
-    cores_per_slot: int = 1
+    cores_per_slot: int | None = None
+    spare_cores: int = 0
     lease_s: float = 30
     hints_per_root: int = 32
     reconcile_s: float = 5
@@ -58,6 +62,11 @@ class Settings:
     def roots(self) -> Mapping[str, Path]:
         """Every root's name and folder, `home` first."""
         return {HOME_ROOT: self.home, **self.added_roots}
+
+    @property
+    def cores_wanted(self) -> Wanted:
+        """Which cores this machine lends, as far as its owner says."""
+        return Wanted(self.slots, self.cores_per_slot or 1, self.spare_cores)
 
     @property
     def jobs_folder(self) -> Path:

@@ -21,7 +21,7 @@ from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.models import ModelRef, PinnedModel
 from nasfarm.core.nodes import NodeReport
 from nasfarm.errors import BrokerError, FarmError, RejectError, StorageError
-from nasfarm.nodes.cores import slots_of, usable_cores
+from nasfarm.nodes.cores import place_here
 from nasfarm.nodes.memory import by_cgroup, fair_share
 from nasfarm.nodes.roots import known_roots, present
 from nasfarm.recipe_specs import specs
@@ -177,10 +177,12 @@ def look_at_machine(settings: Settings) -> Iterator[Check]:
     else:
         yield ok("taskset", where, taskset)
     try:
-        slots = len(slots_of(usable_cores(), settings.slots, settings.cores_per_slot))
+        placed = place_here(settings.cores_wanted)
     except RejectError as error:
         yield broken("slots", where, str(error), f"Edit {settings.node_file}, then: {UP}")
         return
+    slots = len(placed.slots)
+    yield ok("slots", where, f"{slots} on {placed.why}")
     megabytes = settings.slot_memory_mb or fair_share(slots) >> 20
     how = "by cgroup" if by_cgroup() else "by rlimit: this user may make no cgroups"
     yield ok("memory cap", where, f"{megabytes} MB for each of {slots} slots, {how}")

@@ -17,10 +17,14 @@ from nasfarm.home import Home
 from nasfarm.jobs.failures import Failure, failures_of
 from nasfarm.jobs.results import count, is_error, item_number, merged, parsed
 from nasfarm.plan.chunks import plan_retry
+from nasfarm.plan.sizes import sizes
 from nasfarm.reconcile import mend
 
 POLL_S = (0.02, 0.5)
 """`wait` looks first after the one, and at last every other, seconds."""
+
+NEARER = 8
+"""`wait` looks at least so often in the time that is left, so that it does not miss the end."""
 
 
 def progress(job: Job, home: Home, broker: Broker) -> Progress:
@@ -130,6 +134,8 @@ def wait(
             )
         time.sleep(pause_s)
         pause_s = min(POLL_S[1], pause_s * 1.2)
+        if now.eta_s:  # 0: only the reduce step is left, and nobody knows how long that takes
+            pause_s = max(POLL_S[0], min(pause_s, now.eta_s / NEARER))
 
 
 def jobs(home: Home, broker: Broker) -> list[Progress]:
@@ -173,7 +179,9 @@ def retry(job: Job, home: Home, broker: Broker) -> int:
     lines = merged(home.jobs, job.job_id, plan)
     failed = [item_number(line) for line in lines if is_error(line)]
     if failed:
-        home.jobs.extend_plan(job.job_id, plan_retry(plan, failed, job.recipe.chunk_items))
+        rate, slots = broker.rates.of(job.recipe), broker.presence.slots()
+        pace = sizes(rate, slots, job.recipe.chunk_items)
+        home.jobs.extend_plan(job.job_id, plan_retry(plan, failed, pace))
         home.jobs.reopen(job.job_id)
         mend(job, home, broker)
     elif now.state is State.FAILED:

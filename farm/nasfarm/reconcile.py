@@ -84,8 +84,10 @@ def mend(job: Job, home: Home, broker: Broker) -> int:
     taken = {lease.chunk for lease in broker.leases.held(job.job_id)}
     if len(done) == total:
         return hint_reduce(job, broker, taken)
+    # Two chunks a slot keep all busy; more would stand before a job that is handed in next.
+    window = min(home.hints_per_root, (2 * broker.presence.slots()) or home.hints_per_root)
     return sum(
-        hint_root(job, home, broker, root, blocks, done | taken)
+        hint_root(job, broker, root, blocks, done | taken, window)
         for root, blocks in chunks_by_root(plan).items()
     )
 
@@ -103,12 +105,12 @@ def are_lost(job: Job, home: Home, chunks: set[int]) -> bool:
 
 
 def hint_root(
-    job: Job, home: Home, broker: Broker, root: str, blocks: list[range], settled: set[int]
+    job: Job, broker: Broker, root: str, blocks: list[range], settled: set[int], window: int
 ) -> int:
     """Fill up one root's window of hints, lowest chunks first, and move its cursor past them."""
     queue = queue_name(job.priority, root)
     waiting = {chunk for job_id, chunk in broker.hints.waiting(queue) if job_id == job.job_id}
-    room = home.hints_per_root - len(waiting)
+    room = window - len(waiting)
     open_chunks = (n for block in blocks for n in block if n not in settled and n not in waiting)
     chosen = list(islice(open_chunks, max(0, room)))
     newest = max([*chosen, *waiting, blocks[-1].start - 1])

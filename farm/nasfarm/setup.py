@@ -16,7 +16,7 @@ from nasfarm.config import Settings
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.nodes import NodeReport
 from nasfarm.errors import BrokerError, FarmError, RejectError, RetryError
-from nasfarm.nodes.cores import slots_of, usable_cores
+from nasfarm.nodes.cores import place_here
 from nasfarm.nodes.identity import node_id
 from nasfarm.nodes.process import rotate
 from nasfarm.nodes.roots import record
@@ -102,7 +102,7 @@ def check_can_run(farm: Farm) -> None:
     settings = farm.settings
     require_local(settings.state_dir)
     _ = farm.home  # says so where there is none yet
-    slots_of(usable_cores(), settings.slots, settings.cores_per_slot)
+    place_here(settings.cores_wanted)
     if settings.broker_url:  # an embedded one does not run yet: the agent asks it
         with suppress(BrokerError):
             other = farm.broker.presence.namesake(settings.node, node_id(settings.state_dir))

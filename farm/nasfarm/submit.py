@@ -19,7 +19,9 @@ from nasfarm.intake.scan import Tally, scan
 from nasfarm.jobs.earlier import done_before
 from nasfarm.jobs.manifest import Written, spool, write_manifest
 from nasfarm.nodes.roots import require_present, root_of
-from nasfarm.plan.chunks import Run, chunk_size, plan_runs
+from nasfarm.plan.chunks import Run, plan_runs
+from nasfarm.plan.sizes import Sizes, sizes
+from nasfarm.plan.suited import check_suited
 from nasfarm.recipe_specs import specs
 from nasfarm.reconcile import mend
 
@@ -29,13 +31,15 @@ def submit(request: Request, home: Home, broker: Broker) -> Submitted:
     broker.check()
     spec = specs.load(home.recipes, request.recipe)
     recipe = specs.resolve(spec, request.sets, home.models.pin)
+    check_suited(recipe, broker.presence.alive())
     tally = Tally()
     with spool(home.scratch) as found, home.jobs.draft() as draft:
         found.add(scan(request.paths, lambda path: root_of(Path(path), home.roots), tally))
         done = found.drop(done_before(home.jobs, recipe)) if request.new else 0
         manifest = write_manifest(draft / "manifest.jsonl", found.items())
         skipped = tally.skipped(done)
-        job = plan_job(request, recipe, manifest, skipped)
+        pace = sizes(broker.rates.of(recipe), broker.presence.slots(), recipe.chunk_items)
+        job = plan_job(request, recipe, manifest, skipped, pace)
         if request.dry_run or is_empty(job, request, home):
             return Submitted.of(job, job_id="")
         job, existing = accept(home, draft, job, again=request.again)
@@ -44,12 +48,13 @@ def submit(request: Request, home: Home, broker: Broker) -> Submitted:
     return replace(answer, skipped=skipped)
 
 
-def plan_job(request: Request, recipe: ResolvedRecipe, manifest: Written, skipped: Skipped) -> Job:
+def plan_job(
+    request: Request, recipe: ResolvedRecipe, manifest: Written, skipped: Skipped, pace: Sizes
+) -> Job:
     """A job's request, resolved; its key is what makes two requests the same."""
     same = wire.encode(recipe) + manifest.digest.encode()
     key = hashlib.blake2b(same, digest_size=16).hexdigest()
-    size = chunk_size(manifest.items, recipe.chunk_items)
-    plan = plan_runs((Run(*run) for run in manifest.runs), size)
+    plan = plan_runs((Run(*run) for run in manifest.runs), pace, manifest.offsets.__getitem__)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Job(
         f"{recipe.name}-{key[:10]}", key, now, recipe, request.priority,
@@ -73,7 +78,8 @@ def accept(home: Home, draft: Path, job: Job, *, again: bool) -> tuple[Job, bool
     """The accepted job and whether it was there before; `again` finds it a name of its own."""
     first = job.job_id
     for run in count(2):
-        if home.jobs.accept(draft, job):
+        # Of a job that is handed in for the tenth time, nine names are taken: write it once.
+        if not home.jobs.exists(job.job_id) and home.jobs.accept(draft, job):
             break
         there = home.jobs.load(job.job_id)
         # An id holds only the key's beginning: of 100,000 jobs two may share one.

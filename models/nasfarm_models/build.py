@@ -14,9 +14,12 @@ from nasfarm.errors import RejectError
 from nasfarm.registry.publish import sha256_of, write_description
 from nasfarm.storage.atomic import storage_errors
 from nasfarm_models.catalog import Entry, KnownModel
-from nasfarm_models.compare import compare, find
+from nasfarm_models.compare import find
+from nasfarm_models.efficientnet.convert import convert_efficientnet_lite
 from nasfarm_models.inputs import photo_batches
-from nasfarm_models.quantize import quantize
+from nasfarm_models.quantize.engine import Form, Order, make_variant
+from nasfarm_models.quantize.report import Report, write_report
+from nasfarm_models.quantize.split import split
 from nasfarm_models.tfjs.convert import convert_tfjs
 from nasfarm_workers.runtime.session import open_session
 
@@ -34,7 +37,7 @@ def build_version(
 ) -> None:
     """Fill `folder` with one version of `model`, and try every variant on photos.
 
-    files: path inside the package → the fetched file. photos: for choosing ranges and for trying.
+    files: path inside the package → the fetched file. photos: to try it on, and to make INT8 with.
     say: takes a line for the user. Raises RejectError, StorageError.
     """
     fp32 = folder / "fp32.onnx"
@@ -47,17 +50,38 @@ def build_version(
             onnx.save(onnx_model, fp32)
     labels = model.labels or _alphabet(onnx_model, model)
     try_out(fp32, model, labels, photos)
+    default = model.default_variant
     if model.quantizer == "static":
-        say(f"{model.name}: choosing INT8 ranges on {len(photos)} photos")
-        int8 = folder / "int8.onnx"
-        examples = photo_batches(photos, model.input)
-        quantize(onnx_model, [each.tensor for each in examples], int8)
-        try_out(int8, model, labels, photos)
-        difference = compare(fp32, int8, model, labels, examples)
-        say(f"{model.name}: INT8 against FP32: {difference}")
+        report = _int8(model, labels, photos, folder, say)
+        default = "int8" if report.verdict.active else "fp32"
+        write_report(folder, report)
     with storage_errors(folder):
         (folder / "LICENCE.txt").write_text(f"{entry.licence}\n\n{entry.licence_note}\n")
-    write_description(folder, _manifest(model, entry, folder), labels)
+    write_description(folder, _manifest(model, entry, folder, default), labels)
+
+
+def _int8(
+    model: KnownModel,
+    labels: Sequence[str],
+    photos: Sequence[Path],
+    folder: Path,
+    say: Callable[[str], None],
+) -> Report:
+    """Make int8.onnx beside fp32.onnx; it stays there only where it may be used by itself."""
+    int8 = folder / "int8.onnx"
+    form = Form(model.int8_kept, model.int8_ranges)
+    title = f"{model.name}@{model.version}"
+    order = Order(title, "int8", model, labels, split(photos), form=form)
+    report = make_variant(order, folder / "fp32.onnx", int8, say)
+    verdict = report.verdict
+    say(f"{model.name}: INT8 is {report.speed.ratio:.2f} times as fast, {report.agreement}")
+    if verdict.active:
+        try_out(int8, model, labels, photos)
+        return report
+    say(f"{model.name}: INT8 is left out, FP32 is used: {'; '.join(verdict.reasons)}")
+    with storage_errors(int8):
+        int8.unlink()
+    return report
 
 
 def try_out(path: Path, model: KnownModel, labels: Sequence[str], photos: Sequence[Path]) -> None:
@@ -84,6 +108,8 @@ def try_out(path: Path, model: KnownModel, labels: Sequence[str], photos: Sequen
 def _converted(model: KnownModel, path: Path) -> ModelProto:
     if model.converter == "tfjs":
         return convert_tfjs(path)
+    if model.converter == "efficientnet_lite":
+        return convert_efficientnet_lite(path)
     try:
         return onnx.load(path)
     except Exception as error:  # protobuf's own, which differs between its versions
@@ -100,7 +126,7 @@ def _alphabet(onnx_model: ModelProto, model: KnownModel) -> tuple[str, ...]:
     raise RejectError(f"{model.name}: it carries no '{model.alphabet_key}'", code="model")
 
 
-def _manifest(model: KnownModel, entry: Entry, folder: Path) -> ModelManifest:
+def _manifest(model: KnownModel, entry: Entry, folder: Path, default_variant: str) -> ModelManifest:
     paths = sorted(folder.glob("*.onnx"))
     variants = {
         path.stem: Variant(path.stem, path.name, sha256_of(path), path.stat().st_size)
@@ -114,7 +140,7 @@ def _manifest(model: KnownModel, entry: Entry, folder: Path) -> ModelManifest:
         head_options=model.head_options,
         batch=model.batch,
         variants=variants,
-        default_variant=model.default_variant,
+        default_variant=default_variant,
         licence=entry.licence,
         source=f"{entry.source}, {model.file}",
         notes=model.notes,

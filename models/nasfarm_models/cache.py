@@ -12,12 +12,12 @@ from pathlib import Path
 from nasfarm.registry.publish import sha256_of
 from nasfarm.registry.store import ModelStore
 from nasfarm.storage.atomic import storage_errors
-from nasfarm_models.catalog import Entry
+from nasfarm_models.catalog import SAMPLE_PHOTOS, Entry
 
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """`folder` holds models/<name>/<version>/ and photos/."""
+    """`folder` holds models/<name>/<version>/, photos/, and more photos in calibration/<entry>/."""
 
     folder: Path
 
@@ -27,12 +27,20 @@ class Cache:
 
     @property
     def photo_folder(self) -> Path:
+        """Where the sample photos lie."""
         return self.folder / "photos"
+
+    def folder_of(self, entry: Entry) -> Path:
+        """Where the photos of an entry lie."""
+        if entry.name == SAMPLE_PHOTOS:
+            return self.photo_folder
+        return self.folder / "calibration" / entry.name
 
     def photos(self, entry: Entry) -> tuple[Path, ...]:
         """The entry's photos, or nothing where one is missing or damaged. Raises StorageError."""
         wanted = zip(entry.file_names, entry.source.files.values(), strict=True)
-        paths = [(self.photo_folder / name, sha256) for name, sha256 in wanted]
+        folder = self.folder_of(entry)
+        paths = [(folder / name, sha256) for name, sha256 in wanted]
         whole = all(path.is_file() and sha256_of(path) == sha256 for path, sha256 in paths)
         return tuple(path for path, _ in paths) if whole else ()
 

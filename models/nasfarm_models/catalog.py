@@ -43,6 +43,8 @@ class KnownModel:
     """One model that an entry gives; the fields it shares with ModelManifest mean the same.
 
     file: which of the source's files it is made from.
+    int8_kept, int8_ranges: how many convolutions from the start stay FP32 in INT8, and how its
+        ranges are found: what `farm models quantize` chose with time and photos at hand.
     alphabet_key: the ONNX file's metadata key that holds the characters of a text model, a line
         each; labels are then CTC's blank (an empty label), those characters, a space.
     """
@@ -50,7 +52,7 @@ class KnownModel:
     name: str
     version: str
     file: str
-    converter: Literal["as_is", "tfjs"]
+    converter: Literal["as_is", "efficientnet_lite", "tfjs"]
     input: InputSpec
     head: str
     head_options: Mapping[str, float]
@@ -58,13 +60,18 @@ class KnownModel:
     default_variant: str
     notes: str = ""
     quantizer: Literal["", "static"] = ""
+    int8_kept: int = 0
+    int8_ranges: Literal["full", "searched"] = "full"
     labels: tuple[str, ...] = ()
     alphabet_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of the catalogue. It gives models, or photos where it names no model."""
+    """One file of the catalogue. It gives models, or photos where it names no model.
+
+    calibrates: its photos serve to make and to judge INT8 variants.
+    """
 
     name: str
     help: str
@@ -72,6 +79,7 @@ class Entry:
     licence_note: str
     source: Source
     models: tuple[KnownModel, ...] = field(default=())
+    calibrates: bool = False
 
     @property
     def file_names(self) -> tuple[str, ...]:

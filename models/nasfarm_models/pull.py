@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,9 @@ def pull(
         made = _into_cache(entry, known, cache, say)
         if not entry.models:
             state = "made" if made else "cached"
-            pulled.append(Pulled(entry.name, entry.source.version, state, str(cache.photo_folder)))
+            pulled.append(
+                Pulled(entry.name, entry.source.version, state, str(cache.folder_of(entry)))
+            )
         pulled += _into_home(entry, cache.store, home, "made" if made else "cached")
     return pulled
 
@@ -77,15 +79,18 @@ def _into_cache(entry: Entry, known: Sequence[Entry], cache: Cache, say: Say) ->
     """Whether something had to be fetched."""
     if cache.has(entry):
         return False
-    photo_entry = find_entry(SAMPLE_PHOTOS, known)
+    needed = [find_entry(SAMPLE_PHOTOS, known)]
+    if any(each.quantizer for each in entry.models):
+        needed += [each for each in known if each.calibrates]
     with storage_errors(cache.folder), cache.locked(), _scratch(cache) as scratch:
-        for wanted in _each_once((photo_entry, entry)):
+        for wanted in _each_once((*needed, entry)):
             if not cache.has(wanted):
-                _make(wanted, photo_entry, cache, scratch / wanted.name, say)
+                _make(wanted, needed, cache, scratch / wanted.name, say)
     return True
 
 
-def _make(entry: Entry, photo_entry: Entry, cache: Cache, scratch: Path, say: Say) -> None:
+def _make(entry: Entry, photos: Sequence[Entry], cache: Cache, scratch: Path, say: Say) -> None:
+    """photos: entries whose photos are there, for what is made to be tried on."""
     source = entry.source
     say(f"{entry.name}: fetching {source}, about {source.download_mb} MB")
     with storage_errors(scratch):
@@ -93,18 +98,30 @@ def _make(entry: Entry, photo_entry: Entry, cache: Cache, scratch: Path, say: Sa
         package.mkdir(parents=True)
     files = fetch(source, scratch / "files", package)
     shutil.rmtree(package, ignore_errors=True)
-    if not entry.models:
-        with storage_errors(cache.photo_folder):
-            cache.photo_folder.mkdir(parents=True, exist_ok=True)
-        for path in files.values():
-            write_file(cache.photo_folder / path.name, path.read_bytes())
+    if entry.models:
+        shown = [each for one in photos for each in cache.photos(one)]
+        _make_models(entry, files, shown, cache, scratch, say)
         return
+    folder = cache.folder_of(entry)
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for path in files.values():
+        write_file(folder / path.name, path.read_bytes())
+
+
+def _make_models(
+    entry: Entry,
+    files: Mapping[str, Path],
+    photos: Sequence[Path],
+    cache: Cache,
+    scratch: Path,
+    say: Say,
+) -> None:
     # Official ONNX Runtime wheels report to Microsoft unless told so before they are imported.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     # onnx and onnxruntime take a second to import: only who makes a model pays for it.
     from nasfarm_models.build import build_version
 
-    photos = cache.photos(photo_entry)
     for model in entry.models:
         if model.version in cache.store.versions(model.name):
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,12 +70,19 @@ def run(farm: Farmyard, deeds: dict[int, str]) -> dict[int, dict[str, Any]]:
     folder = photos(farm, deeds)
     answer = farm.submit(folder, "--recipe", "many", timeout_s=300)
     lines = farm.lines(answer["job_id"])
-    assert answer["chunks"] == IMAGES // IN_A_CHUNK
+    sizes = chunk_sizes(farm, answer["job_id"])
+    assert {sizes[i] for i in deeds} == {IN_A_CHUNK}, "a deadly image has few neighbours"
     assert [line["i"] for line in lines] == list(range(IMAGES))
     failed = {line["i"]: line for line in lines if line["status"] == "error"}
     print(f"deadly {sorted(deeds)}: failed {sorted(failed)}")
     assert sorted(failed) == sorted(deeds), "wrongly failed or wrongly good"
     return failed
+
+
+def chunk_sizes(farm: Farmyard, job_id: str) -> dict[int, int]:
+    """Item number → how many items its chunk holds at most."""
+    plan = json.loads((farm.home / "jobs" / job_id / "job.json").read_text())["plan"]
+    return {i: part["size"] for part in plan for i in range(part["start"], part["stop"])}
 
 
 @pytest.mark.parametrize(

@@ -65,10 +65,10 @@ def signalled(farm: Farmyard, *pauses_s: float) -> float:
 @pytest.mark.parametrize(
     ("count", "slow_s", "in_time"),
     [
-        # A chunk is an eighth of such a job.
-        pytest.param(32, 0.8, True, id="chunks of 3 s"),
-        pytest.param(48, 2.5, False, id="chunks of 15 s in steps of 2.5 s"),
-        pytest.param(4, 20, False, id="a single image of 20 s"),
+        # With two slots a job's first chunks are a quarter of it, or it is one chunk for each.
+        pytest.param(16, 0.8, True, id="chunks of 3 s"),
+        pytest.param(24, 2.5, False, id="chunks of 15 s in steps of 2.5 s"),
+        pytest.param(2, 20, False, id="a single image of 20 s"),
     ],
 )
 def test_sigterm_finishes_a_chunk_or_hands_it_back_unspent_within_the_grace(
@@ -93,8 +93,8 @@ def test_sigterm_finishes_a_chunk_or_hands_it_back_unspent_within_the_grace(
 def test_a_second_signal_ends_everything_at_once_and_the_next_start_finishes_the_job(
     farm: Farmyard,
 ) -> None:
-    job_id = begin(farm, 4, 20)
+    job_id = begin(farm, 2, 20)
     assert signalled(farm, 1.0) < 3
     assert chunks_done(farm, job_id) == 0
     farm.up()
-    assert finish(farm, job_id, 4, 200) == NOTHING_WRONG
+    assert finish(farm, job_id, 2, 200) == NOTHING_WRONG

@@ -26,6 +26,7 @@ def test_a_running_farm_is_healthy_and_says_how_it_publishes(running_farm: Farmy
     wait_until(lambda: running_farm.run("doctor").code == 0, 20, "it is not healthy")
     out = running_farm.ok("doctor").out
     assert re.search(r"^ok +publishing .*by hard link$", out, re.MULTILINE)
+    assert re.search(r"^ok +slots +\S+ +\d+ on \d+ cores?\b", out, re.MULTILINE)
     assert re.search(r"^ok +memory cap .*by (cgroup|rlimit)", out, re.MULTILINE)
     assert re.search(r"^ok +clock ", out, re.MULTILINE)
 
@@ -52,7 +53,7 @@ def test_a_root_that_is_away_is_a_warning(farm_home: Farmyard) -> None:
 
 @pytest.mark.parametrize("deed", ["damaged", "missing"])
 def test_a_model_that_is_not_as_its_manifest_says_is_broken(farm_home: Farmyard, deed: str) -> None:
-    [file] = (farm_home.home / "models" / "nanodet-g" / "1").glob("int8.onnx")
+    [file] = (farm_home.home / "models" / "nanodet-g" / "2").glob("int8.onnx")
     if deed == "damaged":
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 1

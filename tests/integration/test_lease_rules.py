@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from nasfarm.broker import connection, embedded
 from nasfarm.broker.leases import Leases
+from nasfarm.broker.rates import MEMORY_S, RATES, Sample
 from nasfarm.core import lease_rules, wire
 from nasfarm.core.lease_rules import Cause, Held
 from nasfarm.core.leases import Lease, Refusal
@@ -131,3 +132,23 @@ def test_redis_follows_the_rules(client: redis.Redis) -> None:
     run_state_machine_as_test(
         OnThisServer, settings=settings(max_examples=60, stateful_step_count=40, deadline=None)
     )
+
+
+def test_the_pace_of_work_is_averaged_over_seconds_and_a_repeated_chunk_does_not_count(
+    client: redis.Redis,
+) -> None:
+    leases = Leases(client, LEASE_S)
+    leases.register("pace-0", 9)
+
+    def rate_after(chunk: int, images: int, seconds: float) -> float:
+        sample = Sample("detect nanodet-g@1/int8", images, seconds)
+        leases.done("pace-0", chunk, "photos", images, 0, worked=True, sample=sample)
+        return float(str(client.hget(RATES, sample.work)))
+
+    assert rate_after(0, 40, 2.0) == 20.0
+    assert rate_after(1, 240, MEMORY_S) == 30.0  # 40 a second, as long as all that is remembered
+    assert rate_after(1, 240, MEMORY_S) == 30.0
+    assert rate_after(2, 1, 0.01) == pytest.approx(30.0, rel=0.01)  # a single image says little
+    leases.done("pace-0", 3, "photos", 0, 5, worked=True)
+    assert client.hlen(RATES) == 1
+    leases.forget("pace-0")

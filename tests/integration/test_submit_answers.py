@@ -62,7 +62,7 @@ def test_every_picture_has_one_line_in_manifest_order_with_the_agreed_fields(
     assert list(found["rocket.jpg"])[:8] == [
         "i", "item", "status", "width", "height", "model", "taken_at", "time_source",
     ]  # fmt: skip
-    assert found["astronaut.png"]["model"] == "nanodet-g@1/int8"
+    assert found["astronaut.png"]["model"] == "nanodet-g@2/int8"
     assert (found["astronaut.png"]["width"], found["astronaut.png"]["height"]) == (512, 512)
     best = found["astronaut.png"]["detections"][0]
     assert list(best) == ["label", "class_id", "score", "box"]

@@ -152,7 +152,7 @@ def test_each_broken_file_gets_its_own_error_line(
         "zeros.png": (bytes(4096), "decode"),
         "bomb.png": (png_bomb(), "too_large"),
         "unreadable.jpg": (whole, "forbidden"),
-        "phone.heic": (heic(), "unsupported"),
+        "phone.heic": (heic(), "decode"),
         "raw.nef": (b"II*\x00" + bytes(512), "unsupported"),
         "raw.cr3": (bytes(512), "unsupported"),
         "modern.jxl": (b"\xff\x0a" + bytes(64), "unsupported"),

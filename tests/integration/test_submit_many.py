@@ -69,7 +69,8 @@ def test_a_hundred_thousand_pictures_are_handed_in_within_150_mb_and_a_minute(
     waiting = common_farm.ok("status", job_id, "--json").json
     common_farm.ok("cancel", job_id)
     assert (real.answer["items"], waiting["items"]) == (MANY, MANY)
-    assert real.answer["chunks"] == -(-MANY // 32)
+    job = json.loads((common_farm.home / "jobs" / job_id / "job.json").read_text())
+    assert len(job["plan"]) < 50, "the plan grows with the pictures"
     assert waiting["state"] in ("queued", "running")
     with open(common_farm.home / "jobs" / job_id / "manifest.jsonl", "rb") as manifest:
         numbers = [int(line[5 : line.index(b",")]) for line in manifest]

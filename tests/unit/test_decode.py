@@ -7,6 +7,7 @@ import time
 import warnings
 import zlib
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from nasfarm_workers.pixels import Blob, Picture
 from nasfarm_workers.runtime.decode import decode
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 30), (30, 30, 220), (255, 255, 255)
+DATA = Path(__file__).parents[1] / "data" / "heic"
+"""The quarters below, drawn and packed by libheif; `turned` lies on its side and has a time."""
+
 NEAR = 12
 """Colours may be this far off: JPEG and CMYK are not exact."""
 
@@ -307,9 +311,6 @@ def box(*brands: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("blob", "name", "kind"),
     [
-        pytest.param(box(b"heic", b"mif1"), "photos:a.heic", "HEIC", id="heic"),
-        pytest.param(box(b"mif1", b"heic"), "photos:a.jpg", "HEIC", id="heic called jpg"),
-        pytest.param(b"anything", "photos:a.HEIF", "HEIF", id="heif by its ending"),
         pytest.param(box(b"crx "), "photos:a.cr3", "Canon", id="cr3"),
         pytest.param(b"II*\0\x10\0\0\0CR\x02\0" + bytes(64), "photos:a.tif", "Canon", id="cr2"),
         pytest.param(b"FUJIFILMCCD-RAW 0201", "photos:a.raf", "Fujifilm", id="raf"),
@@ -328,6 +329,58 @@ def test_kinds_that_are_not_read_are_named(blob: bytes, name: str, kind: str) ->
 def test_a_jpeg_called_heic_is_read() -> None:
     picture = decoded(saved(quarters(), "JPEG", quality=95), name="photos:a.heic")
     assert_quarters(picture, (RED, GREEN, BLUE, WHITE))
+
+
+@pytest.mark.parametrize("name", ["photos:a.heic", "photos:a.jpg"])
+def test_a_phones_heic_is_read_whatever_it_is_called(name: str) -> None:
+    picture = decoded((DATA / "upright.heic").read_bytes(), name=name)
+    assert (picture.width, picture.height) == (64, 48)
+    assert_quarters(picture, (RED, GREEN, BLUE, WHITE))
+
+
+def test_a_heic_is_turned_and_reduced_as_a_jpeg_is() -> None:
+    blob = (DATA / "turned.heic").read_bytes()
+    picture = decode(Blob(blob), "photos:a.heic", enough=lambda width, height: 0.3)
+    assert isinstance(picture, Picture)
+    assert (picture.width, picture.height) == (480, 640)
+    assert picture.pixels.shape == (214, 160, 3)
+    assert picture.taken_at == "2026-05-04T12:00:01"
+    assert_quarters(picture, (BLUE, RED, WHITE, GREEN))
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        pytest.param(b"anything", id="text"),
+        pytest.param(box(b"heic", b"mif1"), id="only a beginning"),
+        pytest.param((DATA / "turned.heic").read_bytes()[:-900], id="cut off"),
+    ],
+)
+def test_what_is_no_whole_heic_is_a_decode_fault(blob: bytes) -> None:
+    assert fault(blob, "photos:a.heic").code == "decode"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [pytest.param("JPEG", {"quality": 95}, id="jpeg"), pytest.param("PNG", {}, id="png")],
+)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_pixels_are_enough_and_hardly_more(
+    kind: str, options: dict[str, int], orientation: int
+) -> None:
+    blob = saved(quarters(1600, 1200), kind, exif=exif(orientation), **options)
+    for wanted in (1.0, 0.7, 0.5, 0.26, 0.2, 0.13, 0.125):
+        picture = decode(Blob(blob), "photos:a", enough=lambda w, h, scale=wanted: scale)
+        assert isinstance(picture, Picture)
+        scale = max(picture.pixels.shape) / 1600
+        assert wanted <= scale <= max(0.125, 2 * wanted)
+
+
+def test_enough_is_asked_with_the_upright_size() -> None:
+    asked = []
+    blob = saved(quarters(640, 480), "JPEG", exif=exif(6))
+    decode(Blob(blob), "photos:a", enough=lambda w, h: asked.append((w, h)) or 1.0)
+    assert asked == [(480, 640)]
 
 
 def test_avif_is_read_or_said_to_be_unsupported() -> None:
@@ -351,6 +404,7 @@ SAMPLES = (
     saved(quarters(), "TIFF", compression="tiff_lzw"),
     saved(quarters(), "GIF"),
     saved(quarters(), "BMP"),
+    (DATA / "upright.heic").read_bytes(),
 )
 
 

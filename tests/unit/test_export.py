@@ -70,6 +70,26 @@ def coco_of(tmp_path: Path, *given: Line, labels: tuple[str, ...] = ()) -> COCO:
         return COCO(str(path))
 
 
+KIND = ok(0, "photos:a.jpg", classes=[{"label": "tabby", "score": 0.6}])
+PRINT = ok(0, "photos:a.jpg", embedding=0)
+
+
+def test_csv_has_a_row_for_each_class() -> None:
+    (row,) = rows_of(KIND)
+    assert (row["found"], row["label"], row["score"]) == ("classes", "tabby", "0.6")
+
+
+@pytest.mark.parametrize("line", [KIND, PRINT], ids=["classes", "embedding"])
+def test_formats_for_boxes_refuse_what_has_none(tmp_path: Path, line: Line) -> None:
+    out = io.BytesIO()
+    with pytest.raises(RejectError, match="for things with a box"):
+        write_coco(lambda: iter([LINES[2], line]), out)
+    assert out.getvalue() == b""
+    with pytest.raises(RejectError, match="for things with a box"):
+        write_yolo(lambda: iter([line]), tmp_path / "yolo")
+    assert not (tmp_path / "yolo").exists()
+
+
 def test_jsonl_is_the_lines_as_they_are() -> None:
     out = io.BytesIO()
     assert write_jsonl(lines, out) == Exported(4, 0)

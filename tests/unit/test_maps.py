@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from nasfarm.core.findings import Finding
-from nasfarm.core.lines import Detection, Text
-from nasfarm.errors import UnknownNameError
+from nasfarm.core.lines import Class, Detection, Embedding, Text
+from nasfarm.errors import RejectError, UnknownNameError
 from nasfarm_workers.pixels import Picture
 from nasfarm_workers.recipes.maps import found_in, map_named
 from nasfarm_workers.recipes.pictures import draw
@@ -54,7 +54,35 @@ def test_texts_keep_their_order() -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "field"), [("detect", "detections"), ("ocr", "texts")])
+def test_classes_keep_their_order() -> None:
+    box = (0.0, 0.0, 640.0, 480.0)
+    fields = map_named("classify")([Finding(box, 0.61239, 2, "tabby"), finding(0.2, *box)])
+    assert fields == {"classes": (Class("tabby", 0.612), Class("cat", 0.2))}
+
+
+def test_a_pictures_embedding_is_taken_over() -> None:
+    one = Finding((0, 0, 640, 480), 1.0, vector=b"1234")
+    assert map_named("embed")([one]) == {"embedding": Embedding(b"1234")}
+
+
+@pytest.mark.parametrize(
+    "findings",
+    [
+        pytest.param([], id="none"),
+        pytest.param([finding(0.9, 0, 0, 1, 1)], id="a-finding-without-one"),
+        pytest.param([Finding((0, 0, 1, 1), 1.0, vector=b"12")] * 2, id="two"),
+    ],
+)
+def test_a_recipe_that_does_not_give_one_embedding_a_picture_is_told(
+    findings: list[Finding],
+) -> None:
+    with pytest.raises(RejectError, match=r"expected one embedding.*head: embed"):
+        map_named("embed")(findings)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("detect", "detections"), ("ocr", "texts"), ("classify", "classes")]
+)
 def test_nothing_found_is_an_empty_field(name: str, field: str) -> None:
     assert map_named(name)([]) == {field: ()}
 
@@ -67,6 +95,8 @@ def test_an_unknown_map_names_the_nearest() -> None:
 def test_what_a_line_found_is_counted_by_label_or_text() -> None:
     record = {"detections": [{"label": "cat"}, {"label": "cat"}], "texts": [{"text": "EXIT"}]}
     assert found_in(record) == ["cat", "cat", "EXIT"]
+    assert found_in({"classes": [{"label": "tabby"}, {"label": "lynx"}]}) == ["tabby"]
+    assert found_in({"classes": []}) == found_in({"embedding": 3}) == []
     assert found_in({"status": "error"}) == []
 
 
@@ -103,6 +133,15 @@ def test_a_label_has_one_colour_and_chips_stay_clear_of_each_other() -> None:
     alone, both = drawn({"detections": [one]}), drawn({"detections": [one, other]})
     np.testing.assert_allclose(alone[4:15, 6:60], both[4:15, 6:60], atol=40)
     assert coloured(both)[24:32, 4:40].mean() > 0.4
+
+
+def test_classes_are_chips_at_the_top_left_below_each_other() -> None:
+    kinds = [{"label": "tabby", "score": 0.6}, {"label": "tiger cat", "score": 0.2}]
+    marked = coloured(drawn({"classes": kinds}))
+    rows, columns = np.nonzero(marked)
+    assert rows.min() <= 2
+    assert 30 <= rows.max() <= 50
+    assert columns.max() < 160
 
 
 def test_texts_are_written_out_beside_the_picture() -> None:

@@ -69,7 +69,9 @@ def test_a_package_that_cannot_be_had_is_a_reason_to_try_later(tmp_path: Path) -
 
 def test_every_model_of_the_catalogue_has_a_head_and_its_labels() -> None:
     models = [model for entry in entries() for model in entry.models]
-    assert {model.name for model in models} >= {"nanodet-g", "ppocr-v4-det", "ppocr-v4-rec"}
+    assert {model.name for model in models} >= {
+        "efficientnet-lite0", "nanodet-g", "ppocr-v4-det", "ppocr-v4-rec",
+    }  # fmt: skip
     for model in models:
         head_named(model.head)
         assert model.labels or model.alphabet_key or model.head == "db"
@@ -82,6 +84,14 @@ def test_detections_carry_the_official_names_of_coco() -> None:
         model.labels
     )
     assert (model.labels[0], model.labels[15], model.labels[79]) == ("person", "cat", "toothbrush")
+
+
+def test_the_classifier_has_a_name_of_its_own_for_each_kind() -> None:
+    (model,) = find_entry("efficientnet-lite0", entries()).models
+    assert len(model.labels) == len({label.lower() for label in model.labels}) == 1000
+    known = {0: "tench", 134: "crane bird", 281: "tabby", 517: "crane", 967: "espresso"}
+    assert {number: model.labels[number] for number in known} == known
+    assert model.labels[999] == "toilet tissue"
 
 
 def test_an_entry_is_found_by_its_models_and_an_unknown_one_is_not() -> None:

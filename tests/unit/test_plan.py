@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,23 @@ from nasfarm.jobs.manifest import read_items, write_manifest
 from nasfarm.jobs.results import is_error, item_number, merged
 from nasfarm.jobs.store import JobStore
 from nasfarm.plan.chunks import (
+    SPAN,
     Run,
     chunk_of,
-    chunk_size,
     chunks_by_root,
     plan_retry,
     plan_runs,
     queue_name,
     queue_names,
 )
+from nasfarm.plan.sizes import MOST_ITEMS, TARGET_S, Sizes, sizes
 
 JOB = "detect-1"
-SIZES = st.integers(1, 9)
+SIZES = st.builds(
+    lambda most, least, slots: Sizes(most, min(most, least), slots),
+    st.integers(1, 9), st.integers(1, 4), st.integers(1, 5),
+)  # fmt: skip
+LINE_BYTES = 100
 PATHS = st.one_of(
     st.binary(min_size=1, max_size=255),
     st.text("%014aAé雨\n :/", min_size=1).map(str.encode),  # much that looks percent-encoded
@@ -42,9 +48,9 @@ def plans(draw: st.DrawFn) -> tuple[Segment, ...]:
     runs, start = [], 0
     for number, length in enumerate(draw(LENGTHS)):
         root = draw(st.sampled_from(["photos", "scans", f"root{number}"]))
-        runs.append(Run(root, start, start + length, offset=start * 100))
+        runs.append(Run(root, start, start + length))
         start += length
-    plan = plan_runs(runs, draw(SIZES))
+    plan = plan_runs(runs, draw(SIZES), lambda i: i * LINE_BYTES)
     for _ in range(draw(st.integers(0, 3))):
         failed = draw(st.sets(st.integers(0, start - 1), min_size=1))
         plan += plan_retry(plan, failed, draw(SIZES))
@@ -108,14 +114,86 @@ def test_a_number_outside_the_plan_is_refused(plan: tuple[Segment, ...], more: i
         chunk_of(JOB, plan, -1 - more)
 
 
-@given(st.integers(0, 2_000_000), st.integers(1, 1024))
-def test_a_chunk_is_never_larger_than_allowed_and_a_small_job_is_shared(
-    items: int, most: int
+@given(plans())
+def test_a_segment_begins_where_its_first_item_lies(plan: tuple[Segment, ...]) -> None:
+    assert all(one.offset == one.start * LINE_BYTES for one in plan if not one.picked)
+
+
+@given(
+    items=st.integers(1, 5_000),
+    rate=st.none() | st.floats(0.01, 500),
+    slots=st.integers(0, 64),
+    chunk_items=st.integers(1, 1024),
+)
+def test_chunks_are_some_seconds_of_work_and_shrink_towards_the_end(
+    items: int, rate: float | None, slots: int, chunk_items: int
 ) -> None:
-    size = chunk_size(items, most)
-    assert 1 <= size <= most
-    if 8 <= items <= 8 * most:
-        assert -(-items // size) >= 5
+    per_s = chunk_items / TARGET_S if rate is None else rate
+    cut = sizes(rate, slots, chunk_items)
+    plan = plan_runs([Run("photos", 0, items)], cut, lambda i: i)
+    lengths = [len(chunk_of(JOB, plan, number).items) for number in range(plan[-1].end)]
+    assert sum(lengths) == items
+    assert max(lengths) <= max(1, TARGET_S * per_s + 0.5)
+    assert max(lengths) <= MOST_ITEMS
+    assert max(lengths) <= max(cut.least, -(-items // (2 * cut.slots))), "one slot has it all"
+    assert lengths[-1] <= cut.least
+    sized = [segment.size for segment in plan]
+    assert sized == sorted(sized, reverse=True), "the tail does not shrink"
+    assert len(plan) <= 12 + items // (SPAN - MOST_ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("items", "slots", "wanted"),
+    [
+        pytest.param(1, 2, [1], id="a single picture"),
+        pytest.param(2, 4, [1, 1], id="fewer than slots"),
+        pytest.param(10, 2, [5, 5], id="one chunk a slot"),
+        pytest.param(64, 2, [16, 16, 8, 8, 8, 8], id="halves, and an even end"),
+        pytest.param(
+            400, 2, [75, 75, 75, 44, 44, 22, 22, 11, 11, 6, 6, 6, 3], id="whole ones first"
+        ),
+    ],
+)
+def test_a_job_of_25_images_a_second_is_cut_like_this(
+    items: int, slots: int, wanted: list[int]
+) -> None:
+    plan = plan_runs([Run("photos", 0, items)], sizes(25, slots, 32), lambda i: i)
+    assert [len(chunk_of(JOB, plan, n).items) for n in range(plan[-1].end)] == wanted
+
+
+@given(SIZES, LENGTHS, st.integers(1, 5))
+def test_slots_that_take_chunks_as_they_come_end_within_a_small_chunk_of_each_other(
+    cut: Sizes, lengths: list[int], speed: int
+) -> None:
+    """One of the slots is up to five times slower than the others."""
+    items = sum(lengths)
+    plan = plan_runs([Run("photos", 0, items)], cut, lambda i: i)
+    free_at = [0] * cut.slots
+    for number in range(plan[-1].end):
+        slot = free_at.index(min(free_at))
+        pace = speed if slot == 0 else 1
+        free_at[slot] += pace * len(chunk_of(JOB, plan, number).items)
+    shared = [at for at in free_at if at]
+    assert max(shared) - min(shared) <= speed * plan[0].size
+    if speed == 1:
+        assert max(free_at) <= items / cut.slots + max(cut.least, 1) + 1
+
+
+def test_a_million_items_are_a_short_plan() -> None:
+    plan = plan_runs([Run("photos", 0, 1_000_000)], sizes(25, 2, 32), lambda i: i)
+    assert len(plan) < 270
+    assert plan[-1].stop == 1_000_000
+
+
+@given(plans(), st.data())
+def test_what_failed_is_tried_again_in_small_chunks(
+    plan: tuple[Segment, ...], data: st.DataObject
+) -> None:
+    cut = data.draw(SIZES)
+    again = plan_retry(
+        plan, data.draw(st.sets(st.sampled_from(range(plan[0].stop)), min_size=1)), cut
+    )
+    assert all(segment.size <= cut.least for segment in again)
 
 
 @given(plans(), st.data())
@@ -131,7 +209,9 @@ def test_merged_gives_each_items_newest_line_once_and_in_order(
             chunk = chunk_of(JOB, plan, number)
             said = f"generation {chunk.generation}"
             lines = (Line(i, f"photos:{i}", fault=Fault("decode", said)) for i in chunk.items)
-            store.chunk_file(JOB, number).write_bytes(b"".join(map(wire.line_bytes, lines)))
+            store.chunk_file(JOB, number).write_bytes(
+                b"".join(wire.line_bytes(line, n) for n, line in enumerate(lines))
+            )
             for i in chunk.items:
                 newest[i] = max(newest.get(i, 0), chunk.generation)
         lines_read = list(merged(store, JOB, plan))
@@ -142,18 +222,21 @@ def test_merged_gives_each_items_newest_line_once_and_in_order(
     ] == [(i, f"generation {generation}") for i, generation in sorted(newest.items())]
 
 
-@given(st.lists(SIZES, min_size=1, max_size=4), st.data())
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.data())
 def test_the_manifest_gives_back_any_of_its_items(lengths: list[int], data: st.DataObject) -> None:
     names = [f"root{n}" for n, length in enumerate(lengths) for _ in range(length)]
     items = [Item(i, f"{root}:雨 {i}.jpg", i * 7, i * 10**9) for i, root in enumerate(names)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "manifest.jsonl"
         wrote = write_manifest(path, items)
-        plan = plan_runs((Run(*run) for run in wrote.runs), data.draw(SIZES))
+        offset_of = wrote.offsets.__getitem__
+        plan = plan_runs((Run(*run) for run in wrote.runs), data.draw(SIZES), offset_of)
         wanted = sorted(data.draw(st.sets(st.sampled_from(range(len(items))))))
         assert read_items(path, plan, wanted) == [items[i] for i in wanted]
     assert (wrote.items, wrote.bytes) == (len(items), sum(item.bytes for item in items))
-    assert [segment.root for segment in plan] == list(dict.fromkeys(names))
+    assert [root for root, _ in groupby(segment.root for segment in plan)] == list(
+        dict.fromkeys(names)
+    )
 
 
 @given(st.sampled_from(["home", "photos", "a-b_1"]), PATHS)
@@ -182,9 +265,8 @@ def test_urgent_queues_of_every_root_come_before_all_less_urgent_ones() -> None:
     ]
 
 
-def test_long_manifests_are_cut_so_that_a_worker_never_reads_far(tmp_path: Path) -> None:
-    items = (Item(i, f"photos:{i}", 1, 1) for i in range(10_000))
-    wrote = write_manifest(tmp_path / "manifest.jsonl", items)
-    lengths = [stop - start for _, start, stop, _ in wrote.runs]
-    assert sum(lengths) == 10_000
-    assert max(lengths) <= 4096
+def test_long_manifests_are_cut_so_that_a_worker_never_reads_far() -> None:
+    plan = plan_runs([Run("photos", 0, 20_000)], sizes(None, 2, 7), lambda i: i)
+    lengths = [segment.items for segment in plan]
+    assert sum(lengths) == 20_000
+    assert max(lengths) <= SPAN

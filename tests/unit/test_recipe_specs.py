@@ -39,7 +39,15 @@ def test_detect_is_one_stage_over_the_image() -> None:
         ("detect", "image", "nanodet-g@9/int8")
     ]
     assert recipe.params == {"score": 0.35, "pictures": 0}
-    assert (recipe.map, recipe.chunk_items, recipe.max_side) == ("detect", 32, 416)
+    assert (recipe.map, recipe.chunk_items, recipe.max_side) == ("detect", 32, 0)
+
+
+def test_one_model_serves_two_recipes_by_another_head() -> None:
+    classify, embed = (resolve(load(None, name), [], pin) for name in ("classify", "embed"))
+    assert classify.models == embed.models == "efficientnet-lite0@9/int8"
+    assert [stage.head for stage in (*classify.stages, *embed.stages)] == ["", "embed"]
+    assert classify.params == {"top": 5, "score": 0.1, "pictures": 0}
+    assert embed.params == {"pictures": 0}
 
 
 def test_ocr_finds_turns_and_reads() -> None:
@@ -56,8 +64,8 @@ def test_ocr_finds_turns_and_reads() -> None:
 def test_own_recipes_are_named_beside_the_built_in_ones(tmp_path: Path) -> None:
     own(tmp_path)
     (tmp_path / ".hidden.yml").write_text("")
-    assert names(tmp_path) == ("boats", "detect", "ocr")
-    assert names(tmp_path / "missing") == ("detect", "ocr")
+    assert names(tmp_path) == ("boats", "classify", "detect", "embed", "ocr")
+    assert names(tmp_path / "missing") == ("classify", "detect", "embed", "ocr")
 
 
 def test_an_own_recipe_may_leave_out_what_has_a_default(tmp_path: Path) -> None:

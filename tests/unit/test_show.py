@@ -49,6 +49,13 @@ def test_a_table_stays_in_columns_where_names_are_chinese(
             id="the-best-score-of-each-kind",
         ),
         pytest.param({"texts": [{"text": "出口"}, {"text": "EXIT"}]}, "出口 / EXIT", id="texts"),
+        pytest.param(
+            {"classes": [{"label": "tabby", "score": 0.613}, {"label": "lynx", "score": 0.2}]},
+            "tabby (0.61), lynx (0.20)",
+            id="classes",
+        ),
+        pytest.param({"classes": []}, "nothing", id="no-class"),
+        pytest.param({"embedding": 0}, "embedding", id="embedding"),
     ],
 )
 def test_a_line_is_told_in_a_few_words(line: dict[str, object], said: str) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from nasfarm import config
@@ -16,13 +17,14 @@ from nasfarm.broker.client import Broker
 from nasfarm.core.lease_rules import Cause
 from nasfarm.errors import FarmError, RetryError
 from nasfarm.home import Home
-from nasfarm.nodes.cores import slots_of, usable_cores
+from nasfarm.nodes.cores import Wanted, place_here
 from nasfarm.nodes.identity import node_id
 from nasfarm.nodes.memory import release
 from nasfarm.nodes.supervisor import Child, Exit, Supervisor
 from nasfarm.storage.locked import sole
 from nasfarm_workers.chores import Chores
 from nasfarm_workers.slots import cgroup_name, ready_file, slot_child, slot_states
+from nasfarm_workers.tuning.machine import tuning_for
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,8 @@ def run_agent(settings: config.Settings, home: Home, broker: Broker) -> None:
 def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
     """Run a worker process a slot, and the chores beside them, until a signal."""
     boot = uuid.uuid4().hex[:8]
-    cores = slots_of(usable_cores(), settings.slots, settings.cores_per_slot)
+    placed = place_here(wanted_here(settings))
+    cores = placed.slots
     children = [
         slot_child(
             number,
@@ -63,6 +66,7 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
     chores = Chores(
         settings, home, broker, boot, node_id(settings.state_dir),
         slots=lambda: slot_states(cores, supervisor.pids(), settings.state_dir),
+        placement=placed.why,
     )  # fmt: skip
     take_name(chores)
     with beside(chores.pulse, PULSE_S), beside(chores.reconcile, settings.reconcile_s):
@@ -72,6 +76,16 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
         broker.presence.leave(settings.node)
     for number in range(len(cores)):
         release(cgroup_name(settings.state_dir, number))
+
+
+def wanted_here(settings: config.Settings) -> Wanted:
+    """What the settings say, and what `farm tune` has found where they say nothing."""
+    wanted = settings.cores_wanted
+    tuning = tuning_for(settings.state_dir)
+    if not tuning or settings.slots or settings.cores_per_slot:
+        return wanted
+    as_then = tuning.cores == len(place_here(wanted).slots)
+    return replace(wanted, cores_per_slot=tuning.threads) if as_then else wanted
 
 
 def take_name(chores: Chores) -> None:

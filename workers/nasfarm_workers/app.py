@@ -26,6 +26,7 @@ from nasfarm import config, reconcile
 from nasfarm import log as log_setup
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
+from nasfarm.core.leases import REDUCE
 from nasfarm.errors import FarmError, RejectError, StorageError
 from nasfarm.jobs.store import JobStore
 from nasfarm.nodes.grace import of_work
@@ -38,6 +39,7 @@ from nasfarm_workers import tasks
 from nasfarm_workers.deaths import cause_of
 from nasfarm_workers.runtime.session_cache import SessionCache
 from nasfarm_workers.slots import aside_file, log_tail, slot_name
+from nasfarm_workers.tuning.machine import tuning_for
 from nasfarm_workers.worker import Worker, model_loader
 
 log = logging.getLogger(__name__)
@@ -96,7 +98,7 @@ def create_app(settings: config.Settings, run: SlotRun) -> Celery:
         faulthandler.enable()
         run.cap.limit_self()
         log_setup.setup(settings.log_level, settings.logs_folder / f"{run.name}.jsonl")
-        cv2.setNumThreads(run.cores)
+        cv2.setNumThreads(1)  # a resize is too short to be shared
 
     @worker_process_shutdown.connect(weak=False)
     def go(exitcode: int, **_: object) -> None:
@@ -121,7 +123,8 @@ def create_worker(settings: config.Settings, run: SlotRun) -> Worker:
     Raises StorageError: the home is away or cannot be written.
     """
     store = ModelStore(settings.models_folder)
-    loader = model_loader(store, settings.local_models, run.cores)
+    tuning = tuning_for(settings.state_dir)
+    loader = model_loader(store, settings.local_models, run.cores, tuning)
     roots = watched_roots(settings)
     return Worker(
         jobs=JobStore(settings.jobs_folder),
@@ -196,7 +199,9 @@ def return_lost(
     tail = log_tail(settings.logs_folder / f"{run.name}.log")
     try:
         held = broker.leases.held(job_id)
-        mine = [lease for lease in held if lease.chunk == chunk and lease.held.worker == name]
+        # A worker that has finished a job's last chunk goes on with its reduce step.
+        its = (lease for lease in held if lease.chunk in (chunk, REDUCE))
+        mine = [lease for lease in its if lease.held.worker == name]
         jobs = JobStore(settings.jobs_folder)
         reconcile.return_leases(jobs, broker, mine, cause, f"{word}\n{tail}".strip())
     except FarmError as error:

@@ -20,6 +20,7 @@ from nasfarm.errors import RejectError, StorageError
 from nasfarm.home import Home
 from nasfarm.keep import name_taken
 from nasfarm.nodes.roots import known_roots, present
+from nasfarm.nodes.vnni import has_vnni
 from nasfarm.plan.chunks import queue_names
 from nasfarm.reconcile import lost_leases, reconcile, return_leases
 from nasfarm.storage.atomic import write_file
@@ -38,8 +39,8 @@ PROBE_BYTES = 1 << 20
 class Chores:
     """One agent's life (`boot`). Every method may raise BrokerError or StorageError: try again.
 
-    slots: how the slots are right now. reaped: names of worker processes that have ended, and
-    how; None: they were asked to.
+    slots: how the slots are right now. placement: why they have their cores.
+    reaped: names of worker processes that have ended, and how; None: they were asked to.
     paused: why this node takes no work at all; empty where it does.
     """
 
@@ -49,6 +50,7 @@ class Chores:
     boot: str
     node_id: str
     slots: Callable[[], tuple[Slot, ...]]
+    placement: str = ""
     reaped: deque[tuple[str, Cause | None]] = field(default_factory=deque)
     ended: set[str] = field(default_factory=set)
     returned: bool = False
@@ -143,8 +145,10 @@ class Chores:
             roots=self.roots,
             away=self.away,
             paused=self.paused,
+            placement=self.placement,
             slots=slots,
             node_id=self.node_id,
+            vnni=has_vnni(),
         )
 
     def reconcile(self) -> None:

@@ -14,7 +14,7 @@ _RAW_ENDING = re.compile(
     r"3fr|arw|cr[23w]|dcr|dng|erf|fff|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|raf|raw|rw2|rwl"
     r"|sr[2fw]|x3f"
 )
-_OTHER_ENDINGS = {"heic": "HEIC", "heif": "HEIF", "hif": "HEIF", "avif": "AVIF", "jxl": "JPEG XL"}
+_OTHER_ENDINGS = {"avif": "AVIF", "jxl": "JPEG XL"}
 
 _HEIF_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
@@ -43,6 +43,11 @@ def unreadable_kind(blob: bytes, name: str, avif: bool) -> str:
     return "" if kind == "AVIF" and avif else kind
 
 
+def is_heif(blob: bytes) -> bool:
+    """Whether a file that begins so is a HEIC or HEIF picture, as phones write them."""
+    return blob[4:8] == b"ftyp" and bool(_brands(blob) & _HEIF_BRANDS)
+
+
 def _kind_by_content(blob: bytes) -> str:
     if blob[4:8] == b"ftyp":
         return _kind_by_brand(blob)
@@ -57,14 +62,16 @@ def _kind_by_content(blob: bytes) -> str:
 
 
 def _kind_by_brand(blob: bytes) -> str:
-    """HEIC and AVIF share a container; its list of brands (4 bytes each) tells them apart."""
-    end = min(int.from_bytes(blob[:4], "big"), 256)
-    brands = {blob[8:12]} | {blob[at : at + 4] for at in range(16, end, 4)}
+    brands = _brands(blob)
     if brands & _AVIF_BRANDS:
         return "AVIF"
-    if brands & _HEIF_BRANDS:
-        return "HEIC"
     return "a raw photo (Canon)" if b"crx " in brands else ""
+
+
+def _brands(blob: bytes) -> frozenset[bytes]:
+    """HEIC and AVIF share a container; its list of brands (4 bytes each) tells them apart."""
+    end = min(int.from_bytes(blob[:4], "big"), 256)
+    return frozenset({blob[8:12]} | {blob[at : at + 4] for at in range(16, end, 4)})
 
 
 def _kind_by_ending(name: str) -> str:

@@ -22,12 +22,11 @@ from nasfarm_workers.recipes.lines import lines_of
 from nasfarm_workers.runtime.batch import batches
 from nasfarm_workers.runtime.decode import decode
 from nasfarm_workers.runtime.publish import publish
-from nasfarm_workers.runtime.read import read
+from nasfarm_workers.runtime.read import Ahead
 from nasfarm_workers.runtime.views import by_picture, crops, whole
 from nasfarm_workers.worker import Worker
 
-Found = list[tuple[Finding, ...]]
-"""What a stage found: one tuple of findings a picture."""
+Found = list[tuple[Finding, ...]]  # what a stage found: one tuple of findings a picture
 
 
 def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Line]:
@@ -35,9 +34,11 @@ def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Li
     items = worker.items(job, lease.chunk)
     worker.open_models(job.recipe, beat)
     lines = unrun(items, lease.held)
-    for group in groups(items, lease):
-        beat.fly(group[0].i if lease.careful else None)
-        lines += run_group(group, job.recipe, worker, beat)
+    together = groups(items, lease, job.recipe.chunk_items)
+    with worker.reading(together) as files:
+        for group in together:
+            beat.fly(group[0].i if lease.careful else None)
+            lines += run_group(group, files, job.recipe, worker, beat)
     lines.sort(key=lambda line: line.i)
     path, fence = worker.jobs.chunk_file(job.job_id, lease.chunk), lease.held.fence
     won = publish(path, lines, links=worker.links, fence=fence, confirm=beat.confirm)
@@ -45,28 +46,28 @@ def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Li
 
 
 def run_group(
-    items: Sequence[Item], recipe: ResolvedRecipe, worker: Worker, beat: Progress
+    items: Sequence[Item], files: Ahead, recipe: ResolvedRecipe, worker: Worker, beat: Progress
 ) -> list[Line]:
     """The lines of items that are run together; apart, where a model fails on them together."""
-    seen = look(items, recipe, worker, beat)
+    seen = look(items, files, recipe, worker, beat)
     try:
         found = find([one for one in seen if isinstance(one, Picture)], recipe, worker, beat)
     except ImageError as error:
         if len(items) == 1:
             return [Line(items[0].i, items[0].item, fault=Fault(error.code, str(error)))]
-        return [line for item in items for line in run_group([item], recipe, worker, beat)]
+        return [line for item in items for line in run_group([item], files, recipe, worker, beat)]
     return lines_of(items, seen, found, recipe)
 
 
 def look(
-    items: Sequence[Item], recipe: ResolvedRecipe, worker: Worker, beat: Progress
+    items: Sequence[Item], files: Ahead, recipe: ResolvedRecipe, worker: Worker, beat: Progress
 ) -> list[Picture | Fault]:
-    """Each item's picture, no larger than the recipe needs it, or why there is none."""
+    """Each item's picture, hardly larger than the recipe needs it, or why there is none."""
     seen: list[Picture | Fault] = []
+    limit, enough = worker.image_limit_mp, worker.enough(recipe)
     for item in items:
         beat.step()
-        blob = read(item, worker.roots(), worker.present)
-        seen.append(decode(blob, item.item, recipe.max_side, worker.image_limit_mp))
+        seen.append(decode(files.take(item), item.item, recipe.max_side, limit, enough))
     return seen
 
 
@@ -88,9 +89,9 @@ def run_stage(
 ) -> Found:  # fmt: skip
     """One model over all views of the chunk; its findings view by view."""
     model = worker.models.get(stage.model)
-    head, options = head_named(model.manifest.head), model.manifest.head_options
+    head, options = head_named(stage.head or model.manifest.head), model.manifest.head_options
     rows: Found = [()] * len(views)
-    for batch in batches(views, model.manifest.input, model.manifest.batch):
+    for batch in batches(views, model.manifest.input, model.batch, reuse=True):
         beat.step(len(batch.rows))
         outputs = model.session.run(batch.tensor)
         found = head(outputs, batch.seen, options, recipe.params, model.labels)

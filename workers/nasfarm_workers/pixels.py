@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,15 @@ from nasfarm.core.findings import Finding
 
 RGB = NDArray[np.uint8]
 """(h, w, 3), 0..255, red first."""
+
+Enough = Callable[[int, int], float]
+"""Width and height of an upright original → the least scale, above 0 to 1, that shows all which the
+models of a recipe can see of it."""
+
+
+def every_pixel(width: int, height: int) -> float:
+    """The `Enough` of whoever wants the picture as large as it is."""
+    return 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

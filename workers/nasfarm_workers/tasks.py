@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,7 @@ from celery import Celery
 from celery.worker.request import Request
 
 from nasfarm.broker.hints import CHUNK_TASK
-from nasfarm.core.items import HOME_ROOT
-from nasfarm.core.jobs import Job
+from nasfarm.broker.rates import Sample, work_of
 from nasfarm.core.lease_rules import Cause
 from nasfarm.core.leases import REDUCE, Hint, Lease, Refusal
 from nasfarm.errors import (
@@ -73,15 +73,18 @@ def take(worker: Worker, job_id: str, number: int) -> None:
     elif isinstance(lease, Refusal):
         fields = {"action": "hint_refused", "job": job_id, "chunk": number, "why": str(lease)}
         log.info("hint not needed", extra=fields)
-    else:
-        settle(lease, worker)
+    elif settle(lease, worker):
+        take(worker, job_id, REDUCE)  # at once: a hint would wait behind other jobs' chunks
 
 
-def settle(lease: Lease, worker: Worker) -> None:
-    """Run a leased chunk; whatever comes of it, its lease is dealt with."""
+def settle(lease: Lease, worker: Worker) -> bool:
+    """Run a leased chunk; whatever comes of it, its lease is dealt with.
+
+    True where it was its job's last one.
+    """
     try:
         with progress(lease, worker.broker, worker.image_timeout_s, worker.must_stop) as beat:
-            run(lease, worker, beat)
+            return run(lease, worker, beat)
     except LeaseLostError:
         log.warning("lease lost", extra={**facts(lease), "action": "lease_lost"})
     except (RetryError, NewerFormatError) as error:
@@ -91,34 +94,33 @@ def settle(lease: Lease, worker: Worker) -> None:
     except Exception as error:  # a fault of ours, or memory: as if the process had died of it
         log.exception("chunk broke off", extra={**facts(lease), "action": "broke_off"})
         worker.broker.leases.lost(lease, Cause.DIED, f"{type(error).__name__}: {error}"[:500])
+    return False
 
 
-def run(lease: Lease, worker: Worker, beat: Progress) -> None:
-    """Run a leased chunk or reduce step, and hint what follows from it."""
+def run(lease: Lease, worker: Worker, beat: Progress) -> bool:
+    """Run a leased chunk or reduce step, and hint what follows; True after a job's last chunk."""
     job = worker.jobs.load(lease.job_id)
     log.info("chunk begun", extra={**facts(lease), "action": "chunk_begun"})
     if lease.chunk == REDUCE:
         if not run_reduce(job, worker, beat):
             worker.broker.leases.give_back(lease)
-        return
+        return False
+    worker.open_models(job.recipe, beat)  # before the clock starts: it says nothing of the pace
+    begun = time.monotonic()
     lines = run_chunk(lease, job, worker, beat)
+    seconds = time.monotonic() - begun
     note_failures(worker.jobs.path(job.job_id), lease, lines)
     # Of the file that stands, which may be another worker's.
     ok, errors = chunk_tally(worker.jobs.chunk_file(job.job_id, lease.chunk))
     root = worker.root_of(job, lease.chunk)
     leases = worker.broker.leases
-    finished = leases.done(job.job_id, lease.chunk, root, ok, errors, worked=True)
+    sample = Sample(work_of(job.recipe), ok, seconds) if ok and not lease.careful else None
+    finished = leases.done(job.job_id, lease.chunk, root, ok, errors, worked=True, sample=sample)
     log.info("chunk done", extra={**facts(lease), "action": "chunk_done", "items": ok + errors})
-    worker.broker.hints.send(follow_up(job, root, finished.next_chunk, finished.left))
-
-
-def follow_up(job: Job, root: str, next_chunk: int | None, left: int) -> list[Hint]:
-    """The next chunk of this root, or the reduce step where no chunk is left."""
-    if left == 0:
-        return [Hint(job.job_id, REDUCE, queue_name(job.priority, HOME_ROOT))]
-    if next_chunk is None:
-        return []
-    return [Hint(job.job_id, next_chunk, queue_name(job.priority, root))]
+    if finished.next_chunk is not None:
+        queue = queue_name(job.priority, root)
+        worker.broker.hints.send([Hint(job.job_id, finished.next_chunk, queue)])
+    return finished.left == 0
 
 
 def hand_back(lease: Lease, worker: Worker, error: FarmError) -> None:

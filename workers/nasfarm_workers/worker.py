@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +12,19 @@ from nasfarm.core.items import Item
 from nasfarm.core.jobs import Job
 from nasfarm.core.leases import Lease, Refusal
 from nasfarm.core.models import PinnedModel
-from nasfarm.core.recipes import ResolvedRecipe
+from nasfarm.core.recipes import WHOLE_IMAGE, ResolvedRecipe
 from nasfarm.jobs.manifest import read_items
 from nasfarm.jobs.store import JobStore
 from nasfarm.plan.chunks import chunk_of
 from nasfarm.registry.store import ModelStore
 from nasfarm.registry.sync import verified_copy
+from nasfarm_workers.pixels import Enough, every_pixel
 from nasfarm_workers.progress import Progress
+from nasfarm_workers.runtime.batch import least_scale
+from nasfarm_workers.runtime.read import Ahead, read_ahead
 from nasfarm_workers.runtime.session import open_session
 from nasfarm_workers.runtime.session_cache import OpenModel, SessionCache
+from nasfarm_workers.tuning.choice import CPU, Tuning
 
 OPENING_IMAGES = 5
 """Opening a model may take as long as so many images: it may come from a slow share first."""
@@ -71,17 +76,34 @@ class Worker:
             beat.step(OPENING_IMAGES)
             self.models.get(stage.model)
 
+    def reading(self, groups: Sequence[Sequence[Item]]) -> AbstractContextManager[Ahead]:
+        """The files of these items, read ahead of the work."""
+        return read_ahead([item for group in groups for item in group], self.roots, self.present)
+
+    def enough(self, recipe: ResolvedRecipe) -> Enough:
+        """How large a picture has to be for the recipe: whoever cuts out of it wants it whole."""
+        if any(stage.of != WHOLE_IMAGE for stage in recipe.stages):
+            return every_pixel
+        specs = [self.models.get(stage.model).manifest.input for stage in recipe.stages]
+        return lambda width, height: max(least_scale(spec, width, height) for spec in specs)
+
 
 def model_loader(
-    store: ModelStore, local: Path, threads: int
+    store: ModelStore, local: Path, threads: int, tuning: Tuning | None
 ) -> Callable[[PinnedModel], OpenModel]:
-    """How a worker opens a model: from this node's verified copy, never from the share."""
+    """How a worker opens a model: from this node's verified copy, never from the share.
+
+    tuning: what `farm tune` has found on this machine; it counts for slots of as many cores.
+    """
+    fits = tuning if tuning and tuning.threads == threads else None
 
     def load(model: PinnedModel) -> OpenModel:
         path = verified_copy(store, local, model)
         copies = ModelStore(local)
         manifest = copies.manifest(model.name, model.version)
         labels = copies.labels(model.name, model.version)
-        return OpenModel(manifest, labels, open_session(path, threads))
+        session = open_session(path, threads, fits.provider if fits else CPU)
+        batch = fits.batch_of(str(model), manifest.batch) if fits else manifest.batch
+        return OpenModel(manifest, labels, session, batch)
 
     return load

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import redis
+
 from nasfarm.broker import connection
 from nasfarm.broker.hints import Hints
 from nasfarm.broker.leases import Leases
 from nasfarm.broker.presence import Presence
+from nasfarm.broker.rates import Rates
 
 
 class Broker:
@@ -26,15 +29,23 @@ class Broker:
         return connection.clock_s(self.url)
 
     @cached_property
+    def _client(self) -> redis.Redis:
+        return connection.connect(self.url)
+
+    @cached_property
     def leases(self) -> Leases:
-        return Leases(connection.connect(self.url), self.lease_s)
+        return Leases(self._client, self.lease_s)
 
     @cached_property
     def presence(self) -> Presence:
-        return Presence(connection.connect(self.url))
+        return Presence(self._client)
+
+    @cached_property
+    def rates(self) -> Rates:
+        return Rates(self._client)
 
     @cached_property
     def hints(self) -> Hints:
         from nasfarm.broker.celery_app import create_celery  # Celery takes 0.2 s to import
 
-        return Hints(create_celery(self.url), connection.connect(self.url))
+        return Hints(create_celery(self.url), self._client)

@@ -15,6 +15,7 @@ from typing import Any
 import redis
 
 from nasfarm.broker.connection import broker_errors
+from nasfarm.broker.rates import RATES, Sample, weight
 from nasfarm.core import wire
 from nasfarm.core.jobs import Pace
 from nasfarm.core.lease_rules import Cause, Held, is_leased
@@ -96,14 +97,18 @@ class Leases:
         return bool(self._run("lost", keys, lease.chunk, lease.held.fence, cause, said))
 
     def done(
-        self, job_id: str, chunk: int, root: str, ok: int, errors: int, *, worked: bool
-    ) -> Finished:
+        self, job_id: str, chunk: int, root: str, ok: int, errors: int, *,
+        worked: bool, sample: Sample | None = None,
+    ) -> Finished:  # fmt: skip
         """Record a published chunk. Harmless to repeat.
 
-        worked: a worker has just run it; else it was found on storage.
+        worked: a worker has just run it; else it was found on storage. sample: how fast it went.
         """
-        keys = [_job(job_id), _done(job_id), _leases(job_id)]
-        first, next_chunk, left = self._run("done", keys, chunk, root, ok, errors, int(worked))
+        keys = [_job(job_id), _done(job_id), _leases(job_id), RATES]
+        pace = ("", 0, 0) if sample is None else (sample.work, sample.per_s, weight(sample.seconds))
+        first, next_chunk, left = self._run(
+            "done", keys, chunk, root, ok, errors, int(worked), *pace
+        )
         return Finished(bool(first), int(next_chunk) if next_chunk >= 0 else None, int(left))
 
     def held(self, job_id: str) -> list[Lease]:
@@ -194,7 +199,7 @@ class Leases:
         seconds, micros = self._client.time()
         return int(seconds) * 1000 + int(micros) // 1000
 
-    def _run(self, script: str, keys: list[str], *arguments: str | int) -> Any:
+    def _run(self, script: str, keys: list[str], *arguments: str | float) -> Any:
         folder = files("nasfarm.broker").joinpath("lua")
         source = "".join(folder.joinpath(f"{name}.lua").read_text() for name in ("rules", script))
         with broker_errors():

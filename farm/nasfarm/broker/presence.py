@@ -58,6 +58,10 @@ class Presence:
         with broker_errors():
             return {str(name) for name in self._client.smembers("farm:nodes")}
 
+    def slots(self) -> int:
+        """How many worker processes all nodes that take work have together."""
+        return sum(len(node.slots) for node in self.alive() if not node.paused)
+
     def alive(self) -> list[NodeReport]:
         """The nodes that are there, by name; `age_s` since each one's last report."""
         reports: list[NodeReport] = []

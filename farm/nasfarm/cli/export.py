@@ -12,6 +12,7 @@ import click
 from nasfarm.core import wire
 from nasfarm.jobs.export import Exported, Lines, write_csv, write_jsonl
 from nasfarm.jobs.export_boxes import write_coco, write_yolo
+from nasfarm.jobs.vectors import write_npy
 from nasfarm.storage.atomic import storage_errors, written
 
 
@@ -36,3 +37,13 @@ def write(form: str, lines: Lines, labels: tuple[str, ...], output: Path | None)
         return plain(lines, out) if plain else write_coco(lines, out, labels)
     with storage_errors(output), written(output) as out:
         return plain(lines, out) if plain else write_coco(lines, out, labels)
+
+
+def write_vectors(found: Iterator[tuple[int, bytes]], items: int, output: Path | None) -> Exported:
+    """Write a job's embeddings to `output`, which appears as a whole, or to stdout."""
+    if output is None:
+        if sys.stdout.isatty():
+            raise click.UsageError("npy is not text: name a file with -o FILE.npy")
+        return Exported(write_npy(found, items, sys.stdout.buffer), 0)
+    with storage_errors(output), written(output) as out:
+        return Exported(write_npy(found, items, out), 0)

@@ -11,11 +11,22 @@ MOST = 72
 
 
 def words(line: Mapping[str, Any]) -> str:
-    """`2 × person (0.91), 1 × dog (0.55)`: how many and the best score; or the text; or a fault."""
+    """`2 × person (0.91), 1 × dog (0.55)`: how many and the best score; or the text; or a fault.
+
+    Of classes: `tabby (0.61), tiger cat (0.20)`, the likeliest first.
+    """
     if "error" in line:
         return f"failed: {line['error']['code']}"
-    said = _texts(line["texts"]) if line.get("texts") else _things(line.get("detections", ()))
+    said = _said(line)
     return (said if len(said) <= MOST else said[: MOST - 1] + "…") or "nothing"
+
+
+def _said(line: Mapping[str, Any]) -> str:
+    if line.get("texts"):
+        return _texts(line["texts"])
+    if line.get("classes"):
+        return ", ".join(f"{kind['label']} ({kind['score']:.2f})" for kind in line["classes"])
+    return "embedding" if "embedding" in line else _things(line.get("detections", ()))
 
 
 def _texts(texts: Any) -> str:

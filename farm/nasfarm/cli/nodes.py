@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import as_json, document, say, table
+from nasfarm.cli.show import as_json, document, number_of, say, table
 
 
 @click.command()
@@ -31,5 +31,7 @@ def nodes(session: Session, as_json: bool) -> None:
         ),
     )  # fmt: skip
     for node in alive:
+        if node.placement:
+            click.echo(f"{node.node}: {number_of(len(node.slots), 'slot')} on {node.placement}")
         if node.paused:
             click.echo(f"{node.node} takes no work: {node.paused} It goes on by itself then.")

@@ -16,6 +16,7 @@ from nasfarm.cli.show import as_json, number_of, say, table
 if TYPE_CHECKING:
     from nasfarm.jobs.export import Lines
 
+ENDINGS = {".csv": "csv", ".npy": "npy"}
 ROWS = 200
 """A terminal shows so many pictures; all of them are in every format."""
 
@@ -23,9 +24,9 @@ ROWS = 200
 @click.command()
 @click.argument("job")
 @click.option(
-    "--format", "form", type=click.Choice(["jsonl", "csv", "coco", "yolo"]),
-    help="For another program; yolo writes a folder, the others one file. Without it: a table on "
-    "a terminal, elsewhere jsonl, or csv for a file that ends in .csv.",
+    "--format", "form", type=click.Choice(["jsonl", "csv", "coco", "yolo", "npy"]),
+    help="For another program; yolo writes a folder, the others one file. npy: the embeddings. "
+    "Without it: a table on a terminal, elsewhere jsonl, or as a file's ending .csv or .npy says.",
 )  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder to write.")
 @as_json
@@ -34,7 +35,7 @@ def results(
     session: Session, job: str, form: str | None, output: Path | None, as_json: bool
 ) -> None:
     """Show or write what was found in the pictures of JOB, so far as it is done."""
-    from nasfarm.cli.export import document_of, write
+    from nasfarm.cli.export import document_of, write, write_vectors
 
     farm = session.farm()
     loaded = farm.job(job)
@@ -48,8 +49,11 @@ def results(
     if form is None and output is None and sys.stdout.isatty():
         _show(job, lines, loaded.items)
         return
-    form = form or ("csv" if output and output.suffix.lower() == ".csv" else "jsonl")
-    done = write(form, lines, farm.labels(loaded), output)
+    form = form or ENDINGS.get(output.suffix.lower() if output else "", "jsonl")
+    if form == "npy":
+        done = write_vectors(farm.vectors(loaded), loaded.items, output)
+    else:
+        done = write(form, lines, farm.labels(loaded), output)
     if output is not None:
         say(f"Wrote {number_of(done.items, 'picture')} to {output}.")
     if done.left_out:

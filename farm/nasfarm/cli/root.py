@@ -40,6 +40,8 @@ SECTIONS = {
     "The farm": {
         "recipes": "What the farm can look for",
         "models": "Fetch and see the models it looks with",
+        "tune": "Find the fastest way to use this machine, and keep to it",
+        "bench": "Measure this farm against the fastest this machine can do",
         "nodes": "Which boxes lend their cores now",
         "doctor": "Check this machine and the farm; each finding with what mends it",
         "reconcile": "Look after lost work at once; safe at any time",
@@ -47,7 +49,7 @@ SECTIONS = {
     },
 }
 """The commands as --help lists them: the lines stand here so that it need not import them all."""
-PARTS = {"worker": "worker", "models": "models"}
+PARTS = {"worker": "worker", "tune": "worker", "bench": "worker", "models": "models"}
 """Commands that another part of nasfarm brings, and the extra that installs it."""
 
 

@@ -13,6 +13,7 @@ class Finding:
 
     polygon: four corners where the thing may be slanted; empty where `box` says it all.
     turned: the crop is upside down and is turned by 180° before the next stage sees it.
+    vector: the picture's or crop's embedding as float16, the low byte first; empty without one.
     """
 
     box: Box
@@ -22,6 +23,7 @@ class Finding:
     polygon: Polygon = ()
     text: str = ""
     turned: bool = False
+    vector: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

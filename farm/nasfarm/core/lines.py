@@ -51,11 +51,33 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Class:
+    """What a whole picture shows: label, and how sure the model is, 0..1."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A picture's fingerprint, numbers of float16, the low byte first.
+
+    A line holds only its row: the numbers themselves lie in the chunk's .npy file.
+    """
+
+    vector: bytes
+
+
+Fields = Mapping[str, tuple[Detection, ...] | tuple[Text, ...] | tuple[Class, ...] | Embedding]
+"""What a recipe's map says of a picture, by the name of the line's field."""
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One item's line: `ok` with size, model and fields, or an error with its fault.
 
     note: what a reader should know, e.g. that the file has changed since it was handed in.
-    fields: by recipe, e.g. `detections` → tuple of Detection, `texts` → tuple of Text.
+    fields: by recipe, e.g. `detections` → tuple of Detection, `embedding` → Embedding.
     """
 
     i: int
@@ -67,4 +89,9 @@ class Line:
     taken_at: str = ""
     time_source: str = ""
     note: str = ""
-    fields: Mapping[str, tuple[Detection, ...] | tuple[Text, ...]] = field(default_factory=dict)
+    fields: Fields = field(default_factory=dict)
+
+    @property
+    def vector(self) -> bytes:
+        """The picture's embedding; empty without one."""
+        return next((v.vector for v in self.fields.values() if isinstance(v, Embedding)), b"")

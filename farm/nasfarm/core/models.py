@@ -28,9 +28,10 @@ class ModelRef:
 class InputSpec:
     """How a picture becomes the model's input.
 
-    kind: `letterbox` (width × height, aspect kept, centred on black), `sides` (sides a multiple of
-        32, within the limits in `options`) or `strip` (fixed height, right-padded to the batch's
-        widest).
+    kind: `letterbox` (width × height, aspect kept, centred on black), `centre` (width × height cut
+        out of the middle; option `keep`: the part of the shorter side that stays), `sides` (sides
+        a multiple of 32, within the limits in `options`) or `strip` (fixed height, right-padded to
+        the batch's widest).
     channels: `rgb` or `bgr`, the order the model wants.
     mean, std: per channel in that order, for values 0..255: x' = (x − mean) / std.
     """

@@ -21,7 +21,9 @@ class NodeReport:
     """A node's heartbeat.
 
     roots: names it can read now. boot: this life of its agent. paused: why it takes no work.
+    placement: why its slots have the cores they have.
     node_id: of its state folder; empty from a release that had none.
+    vnni: whether its processor adds products of small numbers in 32 bits.
     """
 
     node: str
@@ -32,5 +34,7 @@ class NodeReport:
     away: tuple[str, ...]
     slots: tuple[Slot, ...]
     paused: str = ""
+    placement: str = ""
     node_id: str = ""
+    vnni: bool = False
     age_s: float = 0.0

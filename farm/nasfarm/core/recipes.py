@@ -27,11 +27,15 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One model and what it looks at: `image`, or the findings of an earlier stage by its name."""
+    """One model and what it looks at: `image`, or the findings of an earlier stage by its name.
+
+    head: what reads the model's outputs; empty: the head that the model itself names.
+    """
 
     name: str
     model: str
     of: str
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class ResolvedStage:
     name: str
     model: PinnedModel
     of: str
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)

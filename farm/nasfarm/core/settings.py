@@ -45,6 +45,7 @@ KEYS = {
         Key("lease_s", "number", 1, 3600),
         Key("slots", "integer", 1, 1024),
         Key("cores_per_slot", "integer", 1, 256),
+        Key("spare_cores", "integer", 0, 1024),
         # Two machines of one name would return each other's leases.
         Key("node", "name", shared=False),
         Key("hints_per_root", "integer", 1, 10_000),

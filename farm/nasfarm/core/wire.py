@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from nasfarm.core.lines import Line
+from nasfarm.core.lines import Embedding, Line
 from nasfarm.errors import RejectError
 
 T = TypeVar("T")
@@ -57,8 +57,11 @@ def plain(value: object) -> Any:
     return msgspec.to_builtins(value)
 
 
-def line_bytes(line: Line) -> bytes:
-    """A result line as INTERFACE has it, ending in a line break: fields in order, nothing empty."""
+def line_bytes(line: Line, row: int) -> bytes:
+    """A result line as INTERFACE has it, ending in a line break: fields in order, nothing empty.
+
+    row: the line's place in its chunk, and its embedding's in the chunk's .npy file.
+    """
     if line.fault is not None:
         record: dict[str, Any] = {
             "i": line.i,
@@ -79,5 +82,6 @@ def line_bytes(line: Line) -> bytes:
             record |= {"taken_at": line.taken_at, "time_source": line.time_source}
         if line.note:
             record["note"] = line.note
-        record |= {name: plain(values) for name, values in line.fields.items()}
+        for name, value in line.fields.items():
+            record[name] = row if isinstance(value, Embedding) else plain(value)
     return encode(record) + b"\n"

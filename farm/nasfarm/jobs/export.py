@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from nasfarm.core import wire
 
-FORMATS = ("jsonl", "csv", "coco", "yolo")
+FORMATS = ("jsonl", "csv", "coco", "yolo", "npy")
 
 Line = Mapping[str, Any]
 """One result line as JSON has it."""

@@ -17,6 +17,9 @@ from nasfarm.errors import RejectError
 from nasfarm.jobs.export import Exported, Line, Lines
 from nasfarm.storage.atomic import storage_errors
 
+_PLACED = {"detections", "texts"}
+_PLACELESS = {"classes", "embedding"}
+
 
 @dataclass(frozen=True, slots=True)
 class Marked:
@@ -38,8 +41,10 @@ def write_coco(lines: Lines, out: BinaryIO, labels: Sequence[str] = ()) -> Expor
 
     Category ids are class number + 1, so that a model keeps its ids from job to job. Image ids are
     the item's number; `file_name` is the path within the root. Failed items are left out. labels:
-    the model's, to name categories nothing was found of.
+    the model's, to name categories nothing was found of. Raises RejectError where the job looked
+    for nothing that has a place.
     """
+    _check_places(lines)
     out.write(b'{"info":{"description":"results of a nasfarm job"},"licenses":[],"images":[')
     images, left_out = 0, 0
     for line in lines():
@@ -66,8 +71,10 @@ def write_yolo(lines: Lines, folder: Path, labels: Sequence[str] = ()) -> Export
     """A text file for each image: lines of class, centre x and y, width, height, all as 0..1.
 
     Files lie as the images do, under the root's name: `photos/2026/05/a.txt`; `classes.txt` names
-    the classes. Failed items are left out. Raises RejectError where `folder` holds files already.
+    the classes. Failed items are left out. Raises RejectError where `folder` holds files already,
+    and where the job looked for nothing that has a place.
     """
+    _check_places(lines)
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if next(folder.iterdir(), None) is not None:
@@ -92,6 +99,17 @@ def write_yolo(lines: Lines, folder: Path, labels: Sequence[str] = ()) -> Export
     with storage_errors(folder):
         (folder / "classes.txt").write_text("".join(f"{name}\n" for name in known), "utf-8")
     return Exported(images, left_out)
+
+
+def _check_places(lines: Lines) -> None:
+    """The first good line tells for all: each has the fields that the job's recipe gives."""
+    fields = next((line.keys() for line in lines() if line["status"] == "ok"), _PLACED)
+    if fields & _PLACELESS and not fields & _PLACED:
+        raise RejectError(
+            "this job says what a whole picture shows, and this format is for things with a box. "
+            "Use --format csv or jsonl; --format npy for embeddings.",
+            code="export",
+        )
 
 
 def _marks(line: Line) -> Iterator[Marked]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import tempfile
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,21 +20,19 @@ from nasfarm.core.jobs import Segment
 from nasfarm.errors import StorageError
 from nasfarm.storage.atomic import storage_errors, written
 
-SPAN = 4096
-"""Items a segment holds at most: a worker seeks to a segment and skips at most this many lines."""
-
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A manifest that was written: its size, its fingerprint, and where each run begins.
+    """A manifest that was written: its size, its fingerprint, and what lies where.
 
-    runs: (root, start, stop, byte offset), at most SPAN items each, never two roots in one.
+    runs: (root, start, stop), one a root. offsets: the byte where each item's line begins.
     """
 
     items: int
     bytes: int
     digest: str
-    runs: tuple[tuple[str, int, int, int], ...]
+    runs: tuple[tuple[str, int, int], ...]
+    offsets: Sequence[int]
 
 
 class Spool:
@@ -91,20 +90,19 @@ def spool(folder: Path) -> Iterator[Spool]:
 def write_manifest(path: Path, items: Iterable[Item]) -> Written:
     """Write items in order, a line each. Raises StorageError."""
     fingerprint = hashlib.blake2b(digest_size=16)
-    runs: list[tuple[str, int, int, int]] = []
-    count = total = offset = 0
+    runs: list[tuple[str, int, int]] = []
+    offsets = array("Q")  # 8 MB for a million items; a list would take 40
+    total = offset = 0
     with storage_errors(path), written(path) as file:
         for item in items:
-            root = item.item.partition(":")[0]
-            if not runs or runs[-1][0] != root or count - runs[-1][1] >= SPAN:
-                runs.append((root, count, count, offset))
-            runs[-1] = (root, runs[-1][1], count + 1, runs[-1][3])
-            line = wire.encode(item) + b"\n"
-            offset += file.write(line)
+            root, i = item.item.partition(":")[0], len(offsets)
+            start = runs.pop()[1] if runs and runs[-1][0] == root else i
+            runs.append((root, start, i + 1))
+            offsets.append(offset)
+            offset += file.write(wire.encode(item) + b"\n")
             fingerprint.update(f"{item.item}\0{item.bytes}\0{item.mtime_ns}\n".encode())
-            count += 1
             total += item.bytes
-    return Written(count, total, fingerprint.hexdigest(), tuple(runs))
+    return Written(len(offsets), total, fingerprint.hexdigest(), tuple(runs), offsets)
 
 
 def read_items(path: Path, plan: Sequence[Segment], wanted: Sequence[int]) -> list[Item]:

@@ -15,6 +15,11 @@ from nasfarm.storage.atomic import CANNOT_WRITE, storage_errors, written
 
 def merged(store: JobStore, job_id: str, plan: Sequence[Segment]) -> Iterator[bytes]:
     """The newest line of every item that has one, in manifest order. Raises StorageError."""
+    return (line for _, line in located(store, job_id, plan))
+
+
+def located(store: JobStore, job_id: str, plan: Sequence[Segment]) -> Iterator[tuple[int, bytes]]:
+    """As `merged`, each line with the number of its chunk. Raises StorageError."""
     generations: dict[int, list[Segment]] = {}
     for segment in plan:
         generations.setdefault(segment.generation, []).append(segment)
@@ -23,20 +28,20 @@ def merged(store: JobStore, job_id: str, plan: Sequence[Segment]) -> Iterator[by
         for generation, segments in generations.items()
     ]
     last = -1
-    for i, _, line in heapq.merge(*streams, key=lambda entry: entry[:2]):
+    for i, _, chunk, line in heapq.merge(*streams, key=lambda entry: entry[:2]):
         if i != last:
-            yield line
+            yield chunk, line
             last = i
 
 
 def _numbered(
     store: JobStore, job_id: str, segments: Iterable[Segment], generation: int
-) -> Iterator[tuple[int, int, bytes]]:
-    """(item number, −generation, line) of one generation; its segments ascend in item numbers."""
+) -> Iterator[tuple[int, int, int, bytes]]:
+    """(item number, −generation, chunk, line) of one generation, which ascends in item numbers."""
     for segment in segments:
         for number in range(segment.first, segment.end):
             for line in chunk_lines(store.chunk_file(job_id, number)):
-                yield item_number(line), -generation, line
+                yield item_number(line), -generation, number, line
 
 
 def chunk_lines(path: Path) -> list[bytes]:

@@ -38,6 +38,10 @@ class JobStore:
     def chunk_file(self, job_id: str, number: int) -> Path:
         return self.path(job_id) / "chunks" / f"{number}.jsonl"
 
+    def vectors_file(self, job_id: str, number: int) -> Path:
+        """The embeddings of a chunk's items, a row each."""
+        return self.chunk_file(job_id, number).with_suffix(".npy")
+
     def results(self, job_id: str) -> Path:
         return self.path(job_id) / "results.jsonl"
 

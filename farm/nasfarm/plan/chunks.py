@@ -2,52 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from nasfarm.core.jobs import Chunk, Priority, Segment
+from nasfarm.plan.sizes import Sizes
 
 WIRE = "v1"
 """Version of the hints; part of every queue's name, so that old workers never see new hints."""
 
-SPREAD = 8
-"""A small job is cut into about this many chunks, so that several slots can share it."""
+SPAN = 4096
+"""Items a segment holds at most: a worker seeks to a segment and skips at most so many lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Items start..stop of the manifest, all of one root; `offset` is the byte where they begin."""
+    """Items start..stop of the manifest: all of one root."""
 
     root: str
     start: int
     stop: int
-    offset: int
 
 
-def chunk_size(items: int, most: int) -> int:
-    """Items a chunk holds: `most`, or fewer where the job is small."""
-    return max(1, min(most, -(-items // SPREAD)))
+def plan_runs(
+    runs: Iterable[Run], sizes: Sizes, offset_of: Callable[[int], int]
+) -> tuple[Segment, ...]:
+    """The first plan of a job: each root's items in large chunks first, in small ones at its end.
 
-
-def plan_runs(runs: Iterable[Run], size: int) -> tuple[Segment, ...]:
-    """The first plan of a job: every run becomes a segment, chunks are numbered through from 0."""
+    Chunks are numbered through from 0. offset_of: item number → byte of the manifest.
+    """
     segments: list[Segment] = []
     first = 0
     for run in runs:
-        segment = Segment(first, run.root, run.start, run.stop, size, run.offset)
-        segments.append(segment)
-        first = segment.end
+        start = run.start
+        for size, items in sizes.cut(run.stop - run.start):
+            for begin, end in _spans(start, start + items, size):
+                segment = Segment(first, run.root, begin, end, size, offset_of(begin))
+                segments.append(segment)
+                first = segment.end
+            start += items
     return tuple(segments)
 
 
-def plan_retry(plan: Sequence[Segment], failed: Iterable[int], size: int) -> tuple[Segment, ...]:
-    """Segments of the next generation for the items `failed`, in the order of their numbers."""
+def _spans(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
+    """Whole chunks of start..stop, at most SPAN items together."""
+    step = max(1, SPAN // size) * size
+    for begin in range(start, stop, step):
+        yield begin, min(begin + step, stop)
+
+
+def plan_retry(plan: Sequence[Segment], failed: Iterable[int], sizes: Sizes) -> tuple[Segment, ...]:
+    """Segments of the next generation for the items `failed`, in the order of their numbers.
+
+    All its chunks are small: what failed once may take long again, until it is given up.
+    """
     generation = 1 + max(segment.generation for segment in plan)
     segments: list[Segment] = []
     first = plan[-1].end
     for root, items in groupby(sorted(failed), key=lambda i: segment_of(plan, i).root):
-        segment = Segment(first, root, 0, 0, size, 0, generation, tuple(items))
+        picked = tuple(items)
+        size = sizes.even(len(picked))
+        segment = Segment(first, root, 0, 0, size, 0, generation, picked)
         segments.append(segment)
         first = segment.end
     return tuple(segments)

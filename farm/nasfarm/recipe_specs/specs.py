@@ -83,7 +83,7 @@ def resolve(
         name=recipe.name,
         map=recipe.map,
         stages=tuple(
-            ResolvedStage(stage.name, pin(chosen.models[stage.name]), stage.of)
+            ResolvedStage(stage.name, pin(chosen.models[stage.name]), stage.of, stage.head)
             for stage in recipe.stages
         ),
         params=chosen.params,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nasfarm.core.findings import Finding, Seen
 from nasfarm.errors import RejectError
@@ -20,6 +21,25 @@ def sole(outputs: Sequence[F32], head: str, wanted: Sequence[int | None]) -> F32
         return outputs[0]
     lengths = ", ".join("any" if length is None else str(length) for length in wanted)
     raise wrong(head, f"one output ({lengths})", shapes)
+
+
+def output_at(outputs: Sequence[F32], head: str, place: int, wanted: Sequence[int | None]) -> F32:
+    """The output at that place, of shape `wanted`; None stands for any length.
+
+    Raises RejectError (`model`) where there is none of that shape.
+    """
+    if not 0 <= place < len(outputs):
+        raise wrong(head, f"at least {place + 1} outputs", [each.shape for each in outputs])
+    return sole(outputs[place : place + 1], head, wanted)
+
+
+def shown(
+    seen: Seen, *, score: float, class_id: int = -1, label: str = "", vector: bytes = b""
+) -> Finding:
+    """What is said of all that a row shows: of the whole picture, or of a crop's finding."""
+    whole = Finding((0.0, 0.0, float(seen.width), float(seen.height)), score)
+    found = seen.finding or whole
+    return replace(found, score=score, class_id=class_id, label=label, vector=vector)
 
 
 def crop_findings(seen: Sequence[Seen], head: str) -> list[Finding]:

@@ -107,7 +107,8 @@ def _level_candidates(
 ) -> Iterator[tuple[F32, NDArray[np.intp], F32]]:
     stride = _FINEST_STRIDE
     for scores, distances in levels:
-        cells, classes = np.nonzero(scores > least_score)
+        # Over the flat array numpy looks ten times faster than over two axes.
+        cells, classes = np.divmod(np.flatnonzero(scores > least_score), scores.shape[1])
         across = math.isqrt(len(scores))
         centres = (np.stack([cells % across, cells // across], axis=1) + 0.5) * stride
         reach = _expected(distances[cells]) * stride

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from nasfarm.errors import UnknownNameError
-from nasfarm_workers.heads import ctc, db, nanodet, turned
+from nasfarm_workers.heads import classify, ctc, db, embed, nanodet, turned
 from nasfarm_workers.heads.head import Head
 
 _HEADS: dict[str, Head] = {
+    "classify": classify.read,
     "ctc": ctc.read,
     "db": db.read,
+    "embed": embed.read,
     "nanodet": nanodet.read,
     "turned": turned.read,
 }

@@ -15,13 +15,12 @@ _WHY = {
 }
 
 
-def groups(items: Sequence[Item], lease: Lease) -> list[list[Item]]:
-    """Items that are run together: the whole chunk, or one by one where a worker is careful."""
+def groups(items: Sequence[Item], lease: Lease, most: int) -> list[list[Item]]:
+    """Items that are run together: at most `most`, or one by one where a worker is careful."""
     out = condemned(lease.held)
     wanted = [item for item in items if item.i not in out]
-    if lease.careful:
-        return [[item] for item in wanted]
-    return [wanted] if wanted else []
+    size = 1 if lease.careful else most
+    return [wanted[start : start + size] for start in range(0, len(wanted), size)]
 
 
 def unrun(items: Sequence[Item], held: Held) -> list[Line]:

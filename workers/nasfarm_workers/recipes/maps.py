@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nasfarm.core.findings import Finding
-from nasfarm.core.lines import Box, Detection, Polygon, Text
-from nasfarm.errors import UnknownNameError
+from nasfarm.core.lines import Box, Class, Detection, Embedding, Fields, Polygon, Text
+from nasfarm.errors import RejectError, UnknownNameError
 
-Fields = Mapping[str, tuple[Detection, ...] | tuple[Text, ...]]
 Map = Callable[[Sequence[Finding]], Fields]
 
 _SCORE_DIGITS = 3
@@ -35,6 +34,23 @@ def ocr(findings: Sequence[Finding]) -> Fields:
     }
 
 
+def classify(findings: Sequence[Finding]) -> Fields:
+    """`classes`, in the order given, the likeliest first."""
+    return {"classes": tuple(Class(f.label, round(f.score, _SCORE_DIGITS)) for f in findings)}
+
+
+def embed(findings: Sequence[Finding]) -> Fields:
+    """`embedding`. Raises RejectError where a picture does not have exactly one."""
+    vectors = [finding.vector for finding in findings if finding.vector]
+    if len(vectors) != 1:
+        raise RejectError(
+            f"map embed: expected one embedding for each picture, got {len(vectors)}; let the "
+            "recipe's last stage look at the image (`of: image`) with `head: embed`.",
+            code="recipe",
+        )
+    return {"embedding": Embedding(vectors[0])}
+
+
 def map_named(name: str) -> Map:
     """The map of that name. Raises UnknownNameError with the nearest name there is."""
     if name not in _MAPS:
@@ -43,8 +59,12 @@ def map_named(name: str) -> Map:
 
 
 def found_in(record: Mapping[str, Any]) -> list[str]:
-    """What a result line (as JSON has it) found: the label or text of each, in its order."""
+    """What a result line (as JSON has it) found: the label or text of each, in its order.
+
+    Of classes only the likeliest: the others are what the picture might show instead.
+    """
     labels = [found["label"] for found in record.get("detections", ())]
+    labels += [found["label"] for found in record.get("classes", ())[:1]]
     return labels + [found["text"] for found in record.get("texts", ())]
 
 
@@ -62,4 +82,4 @@ def _outline(finding: Finding) -> Polygon:
     return finding.polygon or ((x1, y1), (x2, y1), (x2, y2), (x1, y2))
 
 
-_MAPS: dict[str, Map] = {"detect": detect, "ocr": ocr}
+_MAPS: dict[str, Map] = {"classify": classify, "detect": detect, "embed": embed, "ocr": ocr}

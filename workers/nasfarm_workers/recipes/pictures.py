@@ -70,15 +70,16 @@ def draw(picture: Picture, record: Mapping[str, Any]) -> bytes:
     """A JPEG of `picture.pixels` with what its line found.
 
     record: the line as JSON has it, in pixels of the original. `detections` get a box and a chip
-    with their label, whose colour is the same in every picture. `texts` get an outline, and are
-    written out on a sheet of the same size beside the picture (below it, if that is wide).
+    with their label, whose colour is the same in every picture; `classes` get a chip at the top
+    left. `texts` get an outline, and are written out on a sheet of the same size beside the picture
+    (below it, if that is wide).
     """
     canvas = Image.fromarray(picture.pixels)
     scale = (canvas.width / picture.width, canvas.height / picture.height)
     things, texts = list(_detections(record, scale)), list(_texts(record, scale))
     size = max(13, round(max(canvas.size) / 60))
     canvas = _with_outlines(canvas, things + texts, max(2, round(size / 7)))
-    _write_chips(canvas, things, size)
+    _write_chips(canvas, things + list(_classes(record)), size)
     if texts:
         canvas = _with_sheet(canvas, texts)
     file = BytesIO()
@@ -89,10 +90,18 @@ def draw(picture: Picture, record: Mapping[str, Any]) -> bytes:
 def _detections(record: Mapping[str, Any], scale: Point) -> Iterator[_Mark]:
     for found in record.get("detections", ()):
         x1, y1, x2, y2 = found["box"]
-        outline = _scaled([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], scale)
-        # crc32 and not hash(), which differs from process to process.
-        colour = _COLOURS[zlib.crc32(found["label"].encode()) % len(_COLOURS)]
-        yield _Mark(outline, f"{found['label']} {found['score']:.0%}", colour)
+        yield _labelled(_scaled([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], scale), found)
+
+
+def _classes(record: Mapping[str, Any]) -> Iterator[_Mark]:
+    for found in record.get("classes", ()):
+        yield _labelled(((0.0, 0.0),), found)
+
+
+def _labelled(outline: tuple[Point, ...], found: Mapping[str, Any]) -> _Mark:
+    # crc32 and not hash(), which differs from process to process.
+    colour = _COLOURS[zlib.crc32(found["label"].encode()) % len(_COLOURS)]
+    return _Mark(outline, f"{found['label']} {found['score']:.0%}", colour)
 
 
 def _texts(record: Mapping[str, Any], scale: Point) -> Iterator[_Mark]:

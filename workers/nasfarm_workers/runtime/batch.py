@@ -41,7 +41,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where a view comes to lie in its tensor, in tensor pixels."""
+    """Where a view comes to lie in its tensor, in tensor pixels; left and top may be negative."""
 
     canvas_width: int
     canvas_height: int
@@ -51,37 +51,44 @@ class _Layout:
     top: int = 0
 
 
-def batches(views: Sequence[View], spec: InputSpec, most: int) -> Iterator[Batch]:
+def batches(
+    views: Sequence[View], spec: InputSpec, most: int, *, reuse: bool = False
+) -> Iterator[Batch]:
     """Every view once, in batches of one tensor shape and at most `most` rows.
 
     A view's tensor does not depend on the views it shares a batch with, so its result does not
-    either. Within a shape the order is kept. Raises UnknownNameError for another kind of input.
+    either. Within a shape the order is kept.
+    reuse: a batch is through when the next is asked for; its memory is then written again, as
+    fresh memory costs a page fault for each 4 kB.
+    Raises UnknownNameError for another kind of input.
     """
-    if spec.kind not in _LAYOUTS:
-        raise UnknownNameError.of("kind of model input", spec.kind, _LAYOUTS)
-    layouts = [_LAYOUTS[spec.kind](view, spec) for view in views]
+    layouts = [_layout(view.seen_width, view.seen_height, spec) for view in views]
     shapes: dict[tuple[int, int], list[int]] = {}
     for place, layout in enumerate(layouts):
         shapes.setdefault((layout.canvas_width, layout.canvas_height), []).append(place)
-    for places in shapes.values():
-        for start in range(0, len(places), most):
-            yield _batch(views, layouts, places[start : start + most], spec)
-
-
-def _batch(
-    views: Sequence[View], layouts: Sequence[_Layout], rows: Sequence[int], spec: InputSpec
-) -> Batch:
     table = _normalised(spec)
-    canvas = layouts[rows[0]]
-    shape = (len(rows), 3, canvas.canvas_height, canvas.canvas_width)
-    tensor = np.zeros(shape, dtype=np.float32)
-    if spec.kind != "strip":
-        # Pictures lie on black, which is not zero once normalised; strips on the plain zero.
-        tensor[:] = table[:, 0, None, None]
-    for row, place in zip(tensor, rows, strict=True):
-        _lay(row, views[place], layouts[place], table, spec.channels)
-    seen = tuple(_seen(views[place], layouts[place]) for place in rows)
-    return Batch(tensor, tuple(rows), seen)
+    for (width, height), places in shapes.items():
+        room = np.empty((min(most, len(places)), 3, height, width), dtype=np.float32)
+        for start in range(0, len(places), most):
+            rows = places[start : start + most]
+            tensor = room[: len(rows)] if reuse else np.empty_like(room[: len(rows)])
+            for row, place in zip(tensor, rows, strict=True):
+                _lay(row, views[place], layouts[place], table, spec)
+            seen = tuple(_seen(views[place], layouts[place]) for place in rows)
+            yield Batch(tensor, tuple(rows), seen)
+
+
+def least_scale(spec: InputSpec, width: int, height: int) -> float:
+    """The scale, at most 1, at which an input of that kind shows a picture of that size."""
+    shown = _layout(width, height, spec)
+    return min(1.0, max(shown.width / width, shown.height / height))
+
+
+def _layout(width: int, height: int, spec: InputSpec) -> _Layout:
+    """By the size that is seen: the scale a picture was decoded at makes no difference."""
+    if spec.kind not in _LAYOUTS:
+        raise UnknownNameError.of("kind of model input", spec.kind, _LAYOUTS)
+    return _LAYOUTS[spec.kind](width, height, spec)
 
 
 def _normalised(spec: InputSpec) -> F32:
@@ -92,14 +99,28 @@ def _normalised(spec: InputSpec) -> F32:
     return table
 
 
-def _lay(row: F32, view: View, layout: _Layout, table: F32, channels: str) -> None:
-    """Fill one (3, h, w) row of the tensor with the view."""
-    planes = cv2.split(_resized(view.pixels, layout.width, layout.height))
-    ordered = planes[::-1] if channels == "bgr" else planes
-    place = np.s_[layout.top : layout.top + layout.height, layout.left : layout.left + layout.width]
+def _lay(row: F32, view: View, layout: _Layout, table: F32, spec: InputSpec) -> None:
+    """Fill one (3, h, w) row of the tensor with the view and what lies around it."""
+    pixels = _resized(view.pixels, layout.width, layout.height)
+    below, right = row.shape[1] - layout.top, row.shape[2] - layout.left
+    # A view larger than its canvas is cut, at all sides alike.
+    pixels = pixels[max(0, -layout.top) : below, max(0, -layout.left) : right]
+    top, left = max(0, layout.top), max(0, layout.left)
+    bottom, end = top + pixels.shape[0], left + pixels.shape[1]
+    # Pictures lie on black, which is not zero once normalised; strips on the plain zero.
+    around = np.zeros(3, np.float32) if spec.kind == "strip" else table[:, 0]
+    for margin in (
+        row[:, :top],
+        row[:, bottom:],
+        row[:, top:bottom, :left],
+        row[:, top:bottom, end:],
+    ):
+        margin[:] = around[:, None, None]
+    planes = cv2.split(pixels)
+    ordered = planes[::-1] if spec.channels == "bgr" else planes
     for target, values, plane in zip(row, table, ordered, strict=True):
         # A table look-up takes a quarter of the time of numpy's own indexing.
-        target[place] = cv2.LUT(plane, values)
+        cv2.LUT(plane, values, dst=target[top:bottom, left:end])
 
 
 def _resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -123,9 +144,8 @@ def _seen(view: View, layout: _Layout) -> Seen:
     )
 
 
-def _letterbox(view: View, spec: InputSpec) -> _Layout:
+def _letterbox(width: int, height: int, spec: InputSpec) -> _Layout:
     """As large as fits, centred."""
-    height, width = view.pixels.shape[:2]
     scale = min(spec.width / width, spec.height / height)
     laid_width = min(spec.width, max(1, round(width * scale)))
     laid_height = min(spec.height, max(1, round(height * scale)))
@@ -139,14 +159,29 @@ def _letterbox(view: View, spec: InputSpec) -> _Layout:
     )
 
 
-def _sides(view: View, spec: InputSpec) -> _Layout:
+def _centre(width: int, height: int, spec: InputSpec) -> _Layout:
+    """The model's input is the centre of it: of a square picture, `keep` of each side."""
+    keep = spec.options.get("keep", 1.0)
+    scale = max(spec.width / keep / width, spec.height / keep / height)
+    laid_width = max(spec.width, round(width * scale))
+    laid_height = max(spec.height, round(height * scale))
+    return _Layout(
+        spec.width,
+        spec.height,
+        laid_width,
+        laid_height,
+        -((laid_width - spec.width) // 2),
+        -((laid_height - spec.height) // 2),
+    )
+
+
+def _sides(width: int, height: int, spec: InputSpec) -> _Layout:
     """About its own size, sides rounded to `multiple`.
 
     First the longer side is reduced to `most_side`, then the shorter one enlarged to `least_side`,
     as PP-OCR has it. A picture longer than `most_ratio` times its short side is first padded to
     half that ratio: otherwise the enlarged tensor would be enormous and its text too.
     """
-    height, width = view.pixels.shape[:2]
     least_short = max(width, height) / (spec.options.get("most_ratio", 8.0) / 2)
     slim = max(width, height) > spec.options.get("most_ratio", 8.0) * min(width, height)
     padded_width = max(width, round(least_short)) if slim else width
@@ -172,20 +207,20 @@ def _rounded(side: int, spec: InputSpec) -> int:
     return max(multiple, round(side / multiple) * multiple)
 
 
-def _strip(view: View, spec: InputSpec) -> _Layout:
+def _strip(width: int, height: int, spec: InputSpec) -> _Layout:
     """The model's height, and the width that keeps the aspect, on at least the model's width.
 
     Option `wider` 0: nothing is wider than the model's width, longer strips are squeezed.
     """
-    height, width = view.pixels.shape[:2]
     most = spec.height * _LONGEST_STRIP if spec.options.get("wider", 1) else spec.width
     laid = min(most, math.ceil(spec.height * width / height))
     steps = max(0, math.ceil((laid - spec.width) / _STRIP_STEP))
     return _Layout(spec.width + steps * _STRIP_STEP, spec.height, laid, spec.height)
 
 
-_LAYOUTS: dict[str, Callable[[View, InputSpec], _Layout]] = {
+_LAYOUTS: dict[str, Callable[[int, int, InputSpec], _Layout]] = {
     "letterbox": _letterbox,
+    "centre": _centre,
     "sides": _sides,
     "strip": _strip,
 }

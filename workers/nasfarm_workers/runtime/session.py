@@ -36,8 +36,21 @@ class Session:
         return outputs
 
 
-def open_session(path: Path, threads: int) -> Session:
-    """Open an ONNX file on the CPU with exactly `threads` threads. Raises RejectError (`model`)."""
+PROVIDERS = {"cpu": "CPUExecutionProvider", "openvino": "OpenVINOExecutionProvider"}
+"""What may run a model, by the names that users see; `cpu` is always there."""
+
+
+def providers() -> tuple[str, ...]:
+    """Those of PROVIDERS that this installation of ONNX Runtime has."""
+    here = ort.get_available_providers()
+    return tuple(name for name, theirs in PROVIDERS.items() if theirs in here)
+
+
+def open_session(path: Path, threads: int, provider: str = "cpu") -> Session:
+    """Open an ONNX file with exactly `threads` threads. Raises RejectError (`model`).
+
+    provider: one of `providers()`.
+    """
     options = ort.SessionOptions()
     # Left to itself ORT counts the machine's cores, not the slot's: slower, and in a container's
     # cpuset it can crash or hang.
@@ -50,7 +63,7 @@ def open_session(path: Path, threads: int) -> Session:
         inner = ort.InferenceSession(
             str(path),
             options,
-            providers=["CPUExecutionProvider"],
+            providers=[PROVIDERS[provider]],
             # Left on, it turns a float convolution between quantized ones back into INT8.
             disabled_optimizers=["WeightBiasQuantization"],
         )

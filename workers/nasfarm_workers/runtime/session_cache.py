@@ -24,11 +24,15 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenModel:
-    """A model ready to run: what its manifest says, its labels, and the session."""
+    """A model ready to run: what its manifest says, its labels, and the session.
+
+    batch: rows a run should eat on this machine.
+    """
 
     manifest: ModelManifest
     labels: tuple[str, ...]
     session: Session
+    batch: int
 
 
 class SessionCache:

@@ -1,5 +1,6 @@
--- A chunk's result is published. KEYS: job, done, leases. ARGV: chunk, root, ok, errors, worked
--- ("1": by a worker just now; "0": found on storage, which says nothing of the job's pace).
+-- A chunk's result is published. KEYS: job, done, leases, rates. ARGV: chunk, root, ok, errors,
+-- worked ("1": by a worker just now; "0": found on storage, which says nothing of the job's pace),
+-- kind of work ('': nothing was measured), images a second, their weight against those before.
 -- Harmless to repeat. Answers {first (1|0), next chunk of this root to hint (or -1), chunks left};
 -- left is -1 where the job is not known any more.
 if redis.call('EXISTS', KEYS[1]) == 0 then return {0, -1, -1} end
@@ -12,6 +13,11 @@ if first == 1 then
   if ARGV[5] == '1' then
     redis.call('HINCRBY', KEYS[1], 'worked', ARGV[3] + ARGV[4])
     redis.call('HSET', KEYS[1], 'worked_ms', string.format('%d', now_ms()))
+  end
+  if ARGV[6] ~= '' then
+    local rate = tonumber(redis.call('HGET', KEYS[4], ARGV[6])) or tonumber(ARGV[7])
+    rate = rate + (ARGV[7] - rate) * ARGV[8]
+    redis.call('HSET', KEYS[4], ARGV[6], string.format('%.4g', rate))
   end
   local cursor = tonumber(redis.call('HGET', KEYS[1], 'next:' .. ARGV[2]))
   local stop = tonumber(redis.call('HGET', KEYS[1], 'stop:' .. ARGV[2]))

@@ -25,6 +25,8 @@ from nasfarm_workers.runtime.decode import decode
 from needs import needs
 from stages import Stages
 
+pytestmark = pytest.mark.short
+
 SCENES = Path("/usr/share/doc/opencv-doc/examples/text")
 TURNED = ("scenetext01", "scenetext02", "scenetext05")
 LEAST_SHARE, LEAST_SCORE, LEAST_OVERLAP = 0.95, 0.8, 0.5

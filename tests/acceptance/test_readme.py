@@ -23,6 +23,8 @@ import pytest
 from farmyard import CORES, Farmyard
 from nasfarm.core.settings import KEYS
 
+pytestmark = pytest.mark.short
+
 TREE = Path(__file__).parents[2]
 README = TREE / "README.md"
 GUIDE = TREE / "docs" / "guide"

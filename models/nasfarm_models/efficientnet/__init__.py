@@ -1,0 +1,1 @@
+"""EfficientNet-Lite: PyTorch's weight file to an ONNX model, without PyTorch."""

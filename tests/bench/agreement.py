@@ -1,0 +1,71 @@
+"""INT8 against FP32 on photos that neither calibrated nor chose it: boxes, classes, embeddings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+
+from book import Book
+from ground import MORE_PHOTOS, Ground
+from nasfarm_models.compare import agreement, answers
+from nasfarm_models.inputs import photo_batches
+from nasfarm_workers.bench.photos import enlarged
+from nasfarm_workers.bench.rounds import Rounds
+from nasfarm_workers.runtime.session import open_session
+
+VIEWS, SIZE = 160, (960, 720)
+FRAME_STEP = 20
+NAMES = {
+    "nanodet-g": ("pooled_ap50",),
+    "efficientnet-lite0": ("top1", "top1_where_sure", "cosine"),
+}
+
+
+def agreements(ground: Ground, book: Book) -> None:
+    """`pooled_ap50 nanodet-g`; `top1 …`, `top1_where_sure …`, `cosine efficientnet-lite0`."""
+    models = [
+        model
+        for model, names in NAMES.items()
+        if book.wants(*(f"{name} {model}" for name in names)) and ground.has(model, "int8")
+    ]
+    if not models:
+        return
+    if not MORE_PHOTOS.exists():
+        print(f"no agreement: {MORE_PHOTOS} is missing. Install Debian's package opencv-doc")
+        return
+    photos = unseen(ground)
+    for model in models:
+        _agreement(ground, book, model, photos)
+
+
+def unseen(ground: Ground) -> list[Path]:
+    """Cuts of photos, and frames of a street, that the catalogue's calibration does not have."""
+    sources = [path for path in ground.sources if path.is_relative_to(MORE_PHOTOS)]
+    folder = ground.folder / "unseen"
+    film = cv2.VideoCapture(str(MORE_PHOTOS / "vtest.avi"))
+    views = enlarged(sources, folder, SIZE, VIEWS)
+    number = 0
+    while (seen := film.read())[0]:
+        if number % FRAME_STEP == 0:
+            views.append(folder / f"frame-{number:03d}.png")
+            cv2.imwrite(str(views[-1]), seen[1])
+        number += 1
+    return views
+
+
+def _agreement(ground: Ground, book: Book, model: str, photos: list[Path]) -> None:
+    manifest = ground.manifest(model)
+    labels = ground.farm.home.models.labels(manifest.name, manifest.version)
+    examples = photo_batches(photos, manifest.input, manifest.batch)
+    exact, small = (
+        answers(open_session(ground.file(model, variant), 1), manifest, labels, examples)
+        for variant in ("fp32", "int8")
+    )
+    found = agreement(exact, small)
+    values = {"pooled_ap50": found.ap50, "cosine": found.cosine}
+    if found.classes is not None:
+        values |= {"top1": found.classes.top1, "top1_where_sure": found.classes.sure_top1}
+    for name, value in values.items():
+        if value is not None:
+            book.keep("agreement", f"{name} {model}", Rounds((value,)))

@@ -1,0 +1,1 @@
+"""What `farm bench` measures with; the developers' `make bench` builds on the same parts."""
