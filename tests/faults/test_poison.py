@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,20 @@ max_side: 416
 
 @pytest.fixture
 def farm(tmp_path: Path, cached_models: None) -> Iterator[Farmyard]:
+    with poisoned(tmp_path, lease_s=6) as yard:
+        yield yard
+
+
+@contextmanager
+def poisoned(folder: Path, lease_s: float) -> Iterator[Farmyard]:
+    """A farm whose workers meet a bug in marked photos, and know the recipe `many`."""
     settings = {
-        "FARM_LEASE_S": "6",
+        "FARM_LEASE_S": str(lease_s),
         "FARM_IMAGE_TIMEOUT_S": str(IMAGE_TIMEOUT_S),
         "FARM_SLOT_MEMORY_MB": str(CAP_MB),
         "PYTHONPATH": os.pathsep.join([str(POISON), os.environ.get("PYTHONPATH", "")]),
     }
-    yard = Farmyard(tmp_path, settings)
+    yard = Farmyard(folder, settings)
     try:
         yard.ok("init")
         (yard.home / "recipes" / "many.yml").write_text(RECIPE)

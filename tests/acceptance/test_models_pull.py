@@ -20,6 +20,8 @@ from nasfarm_models.compare import find
 from nasfarm_models.inputs import photo_batches
 from nasfarm_workers.runtime.session import open_session
 
+pytestmark = pytest.mark.short
+
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "npm_config_registry": "http://127.0.0.1:9"}
 
 
