@@ -30,9 +30,8 @@ Found = list[tuple[Finding, ...]]  # what a stage found: one tuple of findings a
 
 
 def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Line]:
-    """Run a chunk; publish and return its lines: none where another worker's are there already."""
+    """Run a chunk, its models open; publish and return its lines, none where another's stand."""
     items = worker.items(job, lease.chunk)
-    worker.open_models(job.recipe, beat)
     lines = unrun(items, lease.held)
     together = groups(items, lease, job.recipe.chunk_items)
     with worker.reading(together) as files:

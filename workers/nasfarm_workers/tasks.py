@@ -105,7 +105,8 @@ def run(lease: Lease, worker: Worker, beat: Progress) -> bool:
         if not run_reduce(job, worker, beat):
             worker.broker.leases.give_back(lease)
         return False
-    worker.open_models(job.recipe, beat)  # before the clock starts: it says nothing of the pace
+    # Before an image can be blamed for anything, and before the clock starts that tells the pace.
+    worker.open_models(job.recipe, beat)
     begun = time.monotonic()
     lines = run_chunk(lease, job, worker, beat)
     seconds = time.monotonic() - begun

@@ -56,6 +56,13 @@ def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
         file.write(data)
 
 
+def _put_on_disk(draft: Path, data: bytes) -> None:
+    with open(draft, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def publish_by_rename(path: Path, data: bytes, fence: str, confirm: Callable[[], None]) -> bool:
     """As `publish_file`, for shares that refuse hard links.
 
@@ -66,10 +73,7 @@ def publish_by_rename(path: Path, data: bytes, fence: str, confirm: Callable[[],
     draft = path.with_name(f".{path.name}.{fence}")
     with storage_errors(path, CANNOT_WRITE):
         try:
-            with open(draft, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            _put_on_disk(draft, data)
             confirm()
             if path.exists():
                 return False
@@ -88,10 +92,7 @@ def publish_file(path: Path, data: bytes) -> bool:
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     with storage_errors(path, CANNOT_WRITE):
         try:
-            with open(draft, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            _put_on_disk(draft, data)
             try:
                 os.link(draft, path)
             except FileExistsError:
