@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,17 +39,11 @@ def read(
     params: `score`, the least that counts (0.35).
     Raises RejectError (`model`) where the outputs are others.
     """
-    bins = int(options.get("bins", 11))
-    levels = _levels(outputs, len(labels), 4 * bins)
+    levels = _levels(outputs, len(labels), 4 * int(options.get("bins", 11)))
+    pictures = _candidates(levels, len(seen), float(params.get("score", 0.35)))
     return [
-        _findings(
-            [(scores[row], distances[row]) for scores, distances in levels],
-            place,
-            options,
-            float(params.get("score", 0.35)),
-            labels,
-        )
-        for row, place in enumerate(seen)
+        _findings(*found, place, options, labels)
+        for found, place in zip(pictures, seen, strict=True)
     ]
 
 
@@ -66,13 +61,15 @@ def _levels(outputs: Sequence[F32], classes: int, sides: int) -> list[tuple[F32,
 
 
 def _findings(
-    levels: Sequence[tuple[F32, F32]],
+    scores: F32,
+    classes: NDArray[np.intp],
+    boxes: F32,
     seen: Seen,
     options: Mapping[str, float],
-    least_score: float,
     labels: Sequence[str],
 ) -> tuple[Finding, ...]:
-    scores, classes, boxes = _candidates(levels, least_score)
+    if not len(scores):
+        return ()
     boxes = _on_original(boxes, seen)
     kept = _distinct(boxes, scores, classes, options.get("nms", 0.6))
     return tuple(
@@ -88,32 +85,39 @@ def _findings(
 
 
 def _candidates(
-    levels: Sequence[tuple[F32, F32]], least_score: float
-) -> tuple[F32, NDArray[np.intp], F32]:
-    """Scores, classes and boxes (tensor pixels) of the best candidates, highest score first.
+    levels: Sequence[tuple[F32, F32]], pictures: int, least_score: float
+) -> Iterator[tuple[F32, NDArray[np.intp], F32]]:
+    """Of each picture: scores, classes and boxes (tensor pixels) of its best candidates, highest
+    score first.
 
-    Only the few cells whose score counts have their box computed.
+    Looked for over the whole batch at once: of a call on few numbers, numpy takes most for itself.
     """
     parts = list(_level_candidates(levels, least_score))
-    scores = np.concatenate([part[0] for part in parts])
-    best = np.argsort(-scores, kind="stable")[:_MOST_CANDIDATES]
-    classes = np.concatenate([part[1] for part in parts])
-    boxes = np.concatenate([part[2] for part in parts])
-    return scores[best], classes[best], boxes[best]
+    owners, scores, classes, boxes = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((-scores, owners))
+    ends = np.searchsorted(owners[order], np.arange(pictures + 1))
+    for start, end in pairwise(ends):
+        best = order[start : min(end, start + _MOST_CANDIDATES)]
+        yield scores[best], classes[best], boxes[best]
 
 
 def _level_candidates(
     levels: Sequence[tuple[F32, F32]], least_score: float
-) -> Iterator[tuple[F32, NDArray[np.intp], F32]]:
+) -> Iterator[tuple[NDArray[np.intp], F32, NDArray[np.intp], F32]]:
+    """Of each stride: its candidates' pictures, scores, classes and boxes.
+
+    Only the few cells whose score counts have their box computed.
+    """
     stride = _FINEST_STRIDE
     for scores, distances in levels:
-        # Over the flat array numpy looks ten times faster than over two axes.
-        cells, classes = np.divmod(np.flatnonzero(scores > least_score), scores.shape[1])
-        across = math.isqrt(len(scores))
+        # Over the flat array numpy looks ten times faster than over several axes.
+        places, classes = np.divmod(np.flatnonzero(scores > least_score), scores.shape[2])
+        owners, cells = np.divmod(places, scores.shape[1])
+        across = math.isqrt(scores.shape[1])
         centres = (np.stack([cells % across, cells // across], axis=1) + 0.5) * stride
-        reach = _expected(distances[cells]) * stride
+        reach = _expected(distances[owners, cells]) * stride
         boxes = np.concatenate([centres - reach[:, :2], centres + reach[:, 2:]], axis=1)
-        yield scores[cells, classes], classes, boxes.astype(np.float32)
+        yield owners, scores[owners, cells, classes], classes, boxes.astype(np.float32)
         stride *= 2
 
 
@@ -122,7 +126,7 @@ def _expected(logits: F32) -> F32:
     spread = logits.reshape(len(logits), 4, logits.shape[1] // 4)
     weights = np.exp(spread - spread.max(axis=2, keepdims=True))
     weights /= weights.sum(axis=2, keepdims=True)
-    mean: F32 = weights @ np.arange(weights.shape[2], dtype=np.float32)
+    mean: F32 = (weights * np.arange(weights.shape[2], dtype=np.float32)).sum(axis=2)
     return mean
 
 

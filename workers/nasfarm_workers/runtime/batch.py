@@ -69,11 +69,16 @@ def batches(
     table = _normalised(spec)
     for (width, height), places in shapes.items():
         room = np.empty((min(most, len(places)), 3, height, width), dtype=np.float32)
+        before: list[_Layout | None] = [None] * len(room)
         for start in range(0, len(places), most):
             rows = places[start : start + most]
             tensor = room[: len(rows)] if reuse else np.empty_like(room[: len(rows)])
-            for row, place in zip(tensor, rows, strict=True):
-                _lay(row, views[place], layouts[place], table, spec)
+            for k, place in enumerate(rows):
+                # What lies around a picture is there already, where one of its shape was before.
+                if not reuse or before[k] != layouts[place]:
+                    _surround(tensor[k], layouts[place], table, spec)
+                _lay(tensor[k], views[place], layouts[place], table, spec)
+                before[k] = layouts[place]
             seen = tuple(_seen(views[place], layouts[place]) for place in rows)
             yield Batch(tensor, tuple(rows), seen)
 
@@ -99,14 +104,10 @@ def _normalised(spec: InputSpec) -> F32:
     return table
 
 
-def _lay(row: F32, view: View, layout: _Layout, table: F32, spec: InputSpec) -> None:
-    """Fill one (3, h, w) row of the tensor with the view and what lies around it."""
-    pixels = _resized(view.pixels, layout.width, layout.height)
-    below, right = row.shape[1] - layout.top, row.shape[2] - layout.left
-    # A view larger than its canvas is cut, at all sides alike.
-    pixels = pixels[max(0, -layout.top) : below, max(0, -layout.left) : right]
+def _surround(row: F32, layout: _Layout, table: F32, spec: InputSpec) -> None:
+    """Fill what of a (3, h, w) row of the tensor lies around the view."""
     top, left = max(0, layout.top), max(0, layout.left)
-    bottom, end = top + pixels.shape[0], left + pixels.shape[1]
+    bottom, end = layout.top + layout.height, layout.left + layout.width
     # Pictures lie on black, which is not zero once normalised; strips on the plain zero.
     around = np.zeros(3, np.float32) if spec.kind == "strip" else table[:, 0]
     for margin in (
@@ -116,6 +117,16 @@ def _lay(row: F32, view: View, layout: _Layout, table: F32, spec: InputSpec) -> 
         row[:, top:bottom, end:],
     ):
         margin[:] = around[:, None, None]
+
+
+def _lay(row: F32, view: View, layout: _Layout, table: F32, spec: InputSpec) -> None:
+    """Lay the view into a (3, h, w) row of the tensor."""
+    pixels = _resized(view.pixels, layout.width, layout.height)
+    below, right = row.shape[1] - layout.top, row.shape[2] - layout.left
+    # A view larger than its canvas is cut, at all sides alike.
+    pixels = pixels[max(0, -layout.top) : below, max(0, -layout.left) : right]
+    top, left = max(0, layout.top), max(0, layout.left)
+    bottom, end = top + pixels.shape[0], left + pixels.shape[1]
     planes = cv2.split(pixels)
     ordered = planes[::-1] if spec.channels == "bgr" else planes
     for target, values, plane in zip(row, table, ordered, strict=True):
