@@ -8,14 +8,21 @@ import cv2
 
 from book import Book
 from ground import MORE_PHOTOS, Ground
+from nasfarm_models.cache import Cache, user_cache_folder
+from nasfarm_models.catalog import entries, find_entry
 from nasfarm_models.compare import agreement, answers
-from nasfarm_models.inputs import photo_batches
+from nasfarm_models.inputs import Examples
+from nasfarm_models.pull import pull
 from nasfarm_workers.bench.photos import enlarged
 from nasfarm_workers.bench.rounds import Rounds
 from nasfarm_workers.runtime.session import open_session
 
 VIEWS, SIZE = 160, (960, 720)
 FRAME_STEP = 20
+JUDGING = ("photos-of-rooms", "photos-of-travel")
+"""Entries of the catalogue with photos that no variant was made with or chosen by."""
+FORMS = 6
+"""Each of those is shown in so many ways: cut, mirrored, darker, brighter."""
 NAMES = {
     "nanodet-g": ("pooled_ap50",),
     "efficientnet-lite0": ("top1", "top1_where_sure", "cosine"),
@@ -34,9 +41,9 @@ def agreements(ground: Ground, book: Book) -> None:
     if not MORE_PHOTOS.exists():
         print(f"no agreement: {MORE_PHOTOS} is missing. Install Debian's package opencv-doc")
         return
-    photos = unseen(ground)
+    views, photos = unseen(ground), judging()
     for model in models:
-        _agreement(ground, book, model, photos)
+        _agreement(ground, book, model, views, photos)
 
 
 def unseen(ground: Ground) -> list[Path]:
@@ -54,10 +61,22 @@ def unseen(ground: Ground) -> list[Path]:
     return views
 
 
-def _agreement(ground: Ground, book: Book, model: str, photos: list[Path]) -> None:
+def judging() -> list[Path]:
+    """The photos to judge by, fetched when first asked for."""
+    known, cache = entries(), Cache(user_cache_folder())
+    pull(JUDGING, known, cache, None, print)
+    return [photo for name in JUDGING for photo in cache.photos(find_entry(name, known))]
+
+
+def _agreement(
+    ground: Ground, book: Book, model: str, views: list[Path], photos: list[Path]
+) -> None:
     manifest = ground.manifest(model)
     labels = ground.farm.home.models.labels(manifest.name, manifest.version)
-    examples = photo_batches(photos, manifest.input, manifest.batch)
+    examples = [
+        *Examples.read(views, manifest.input, manifest.batch),
+        *Examples.read(photos, manifest.input, manifest.batch, FORMS),
+    ]
     exact, small = (
         answers(open_session(ground.file(model, variant), 1), manifest, labels, examples)
         for variant in ("fp32", "int8")
