@@ -150,7 +150,7 @@ def test_chunks_are_some_seconds_of_work_and_shrink_towards_the_end(
         pytest.param(10, 2, [5, 5], id="one chunk a slot"),
         pytest.param(64, 2, [16, 16, 8, 8, 8, 8], id="halves, and an even end"),
         pytest.param(
-            400, 2, [75, 75, 75, 44, 44, 22, 22, 11, 11, 6, 6, 6, 3], id="whole ones first"
+            400, 2, [72, 72, 72, 46, 46, 23, 23, 12, 12, 6, 6, 6, 4], id="whole ones first"
         ),
     ],
 )

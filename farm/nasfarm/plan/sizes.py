@@ -57,5 +57,6 @@ def sizes(rate: float | None, slots: int, chunk_items: int) -> Sizes:
     """
     per_s = chunk_items / TARGET_S if rate is None else rate
     most = min(MOST_ITEMS, max(1, int(per_s * TARGET_S + 0.5)))
+    most -= most % BATCH_ITEMS if most > BATCH_ITEMS else 0  # the last batch is a whole one, too
     least = min(BATCH_ITEMS, max(1, int(per_s * LEAST_S + 0.5)))
     return Sizes(most, least, slots or SLOTS)

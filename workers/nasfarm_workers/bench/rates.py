@@ -22,7 +22,8 @@ from nasfarm.registry.store import ModelStore
 BATCH = 8
 """What the limit feeds its model at once: more gains nothing (see docs/guide/benchmark.md)."""
 
-_LOOK_S = 0.005
+_LOOK_S = (0.005, 0.05)
+"""Pauses between looks for a job's end, at its start and later: looking takes time from the farm."""
 _AS_A_SLOT = {"ORT_DISABLE_TELEMETRY": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """The limit gets what makes the farm's own worker processes faster."""
 
@@ -84,7 +85,8 @@ def through_farm(
             raise RetryError(
                 f"{handle.job_id}: not done after {timeout_s:g} s. See: farm status", code="timeout"
             )
-        time.sleep(_LOOK_S)
+        lasted = time.perf_counter() - begun
+        time.sleep(max(_LOOK_S[0], min(_LOOK_S[1], lasted / 200)))
     seconds = time.perf_counter() - begun
     end = handle.wait(timeout_s)
     if end.errors:
