@@ -23,7 +23,7 @@ BATCH = 8
 """What the limit feeds its model at once: more gains nothing (see docs/guide/benchmark.md)."""
 
 _LOOK_S = (0.005, 0.05)
-"""Pauses between looks for a job's end, at its start and later: looking takes time from the farm."""
+"""Pauses between looks for a job's end, at its start and later: looking costs the farm time."""
 _AS_A_SLOT = {"ORT_DISABLE_TELEMETRY": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """The limit gets what makes the farm's own worker processes faster."""
 
