@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ground import RECIPES, Ground, opened, settings_of
 from nasfarm.api import Farm
 from nasfarm.core.recipes import ResolvedRecipe
 from nasfarm_workers.bench.rates import through_farm
-from nasfarm_workers.bench.rounds import in_turn, ratios
+from nasfarm_workers.bench.rounds import in_turn, ratios, there_and_back
 from nasfarm_workers.bench.stages import STEPS, pinned, step_costs
 from nasfarm_workers.runtime.session import open_session
 from nasfarm_workers.runtime.session_cache import OpenModel
@@ -31,7 +31,7 @@ def rates(ground: Ground, book: Book, model: str) -> None:
     broker = ["broker_cpu_share"] if model == "nanodet-g" else []
     if not book.wants(*keys, *steps, *broker):
         return
-    folder = ground.crowd(ground.full_hd, "full-hd", ground.images)
+    folder = ground.crowd(ground.full_hd, "half", ground.images // 2)  # each is run twice a round
     watched = _Broker(ground)
     ways: dict[str, Callable[[], float]] = {
         "farm": lambda: watched.during(partial(ground.through, model, folder)),
@@ -43,7 +43,13 @@ def rates(ground: Ground, book: Book, model: str) -> None:
     # Opens the model in every slot, and the farm learns how fast it goes.
     ground.through(model, ground.crowd(ground.full_hd, "few", ground.few))
     watched.shares.clear()
-    found = by_turns({way: ways[way] for way in ways if way in wanted}, ground.rounds, model)
+    pair = {way: ways[way] for way in ("farm", "limit") if way in wanted}
+    rest = {way: ways[way] for way in ("naive", "article") if way in wanted}
+    found: dict[str, list[float]] = {way: [] for way in (*pair, *rest)}
+    for number, values in there_and_back(pair, ground.rounds):
+        note(
+            found, {**values, **{way: rest[way]() for way in rest}}, f"{model}, round {number + 1}"
+        )
     for key, other in keys.items():
         if other in found:
             book.keep("ratios", key, ratios(found["farm"], found[other]))
@@ -61,11 +67,16 @@ def by_turns(
     """Images a second of each way, a value a round; every round is told."""
     found: dict[str, list[float]] = {way: [] for way in ways}
     for number, values in in_turn(ways, rounds):
-        said = ", ".join(f"{way} {rate:.4g}" for way, rate in values.items())
-        print(f"  {title}, round {number + 1}, images/s: {said}", flush=True)
-        for way, rate in values.items():
-            found[way].append(rate)
+        note(found, values, f"{title}, round {number + 1}")
     return found
+
+
+def note(found: dict[str, list[float]], values: Mapping[str, float], title: str) -> None:
+    """Tell and keep the values of a round."""
+    said = ", ".join(f"{way} {rate:.4g}" for way, rate in values.items())
+    print(f"  {title}, images/s: {said}", flush=True)
+    for way, rate in values.items():
+        found[way].append(rate)
 
 
 def _script(ground: Ground, model: str, folder: Path, name: str) -> float:

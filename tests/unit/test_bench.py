@@ -18,7 +18,7 @@ from nasfarm.core.wire import plain
 from nasfarm.errors import RejectError
 from nasfarm_workers.bench.photos import enlarged, linked
 from nasfarm_workers.bench.rates import limit_program, limit_rate
-from nasfarm_workers.bench.rounds import Rounds, in_turn, ratios
+from nasfarm_workers.bench.rounds import Rounds, in_turn, ratios, there_and_back
 from nasfarm_workers.pixels import Blob, Picture
 from nasfarm_workers.runtime.batch import batches, least_scale
 from nasfarm_workers.runtime.decode import decode
@@ -51,6 +51,20 @@ def test_rounds_come_to_a_median_and_a_spread(
 
 def test_a_slow_round_of_both_sides_falls_out_of_their_ratio() -> None:
     assert ratios([9.0, 4.5, 9.0], [10.0, 5.0, 10.0]).values == (0.9, 0.9, 0.9)
+
+
+def test_there_and_back_a_machine_that_slows_down_favours_nobody() -> None:
+    """Each run is slower than the one before it; both ways are as fast as each other."""
+    runs = iter(range(100))
+
+    def rate() -> float:
+        return 1 / (1 + 0.1 * next(runs))
+
+    ways = {"one": rate, "other": rate}
+    for number, values in there_and_back(ways, 3):
+        assert values["one"] == pytest.approx(values["other"])
+        first = 4 * number
+        assert values["one"] == pytest.approx(2 / (2 + 0.1 * (first + first + 3)))
 
 
 def test_measures_take_turns_and_change_places() -> None:

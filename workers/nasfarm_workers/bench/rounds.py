@@ -42,6 +42,21 @@ def in_turn(
         yield number, {name: measures[name]() for name in names}
 
 
+def there_and_back(
+    measures: Mapping[str, Callable[[], float]], rounds: int
+) -> Iterator[tuple[int, Mapping[str, float]]]:
+    """As `in_turn`, of rates, each measured twice a round: first to last, then last to first.
+
+    A machine that slows down under load, as shared ones do, would else favour who comes first. A
+    round's value is the rate over both.
+    """
+    for number in range(rounds):
+        names = list(measures)[:: -1 if number % 2 else 1]
+        there = {name: measures[name]() for name in names}
+        back = {name: measures[name]() for name in reversed(names)}
+        yield number, {name: 2 / (1 / there[name] + 1 / back[name]) for name in names}
+
+
 def ratios(above: Sequence[float], below: Sequence[float]) -> Rounds:
     """Round by round: what both were slowed by falls out."""
     return Rounds(tuple(one / other for one, other in zip(above, below, strict=True)))
