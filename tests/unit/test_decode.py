@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nasfarm.core.lines import Fault
+from nasfarm_workers.formats import exif_of_jpeg
 from nasfarm_workers.pixels import Blob, Picture
 from nasfarm_workers.runtime.decode import decode
 
@@ -423,3 +424,52 @@ def test_no_bytes_raise(sample: bytes, changes: list[tuple[float, int]], kept: f
         assert found.code in ("decode", "too_large", "unsupported")
     else:
         assert max(found.pixels.shape[:2]) <= 32
+
+
+def with_xmp(jpeg: bytes) -> bytes:
+    """The same picture with a segment that only Pillow understands."""
+    text = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>"
+    return jpeg[:2] + b"\xff\xe1" + (len(text) + 2).to_bytes(2, "big") + text + jpeg[2:]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("taken", [pytest.param("", id="no-time"), "2026:05:04 12:00:01"])
+def test_an_ordinary_jpeg_is_the_same_picture_without_pillow_s_look_at_it(
+    mode: str, taken: str
+) -> None:
+    image = Image.effect_noise((640, 360), 60).convert(mode)
+    exif = Image.Exif()
+    if taken:
+        exif.get_ifd(0x8769)[0x9003] = taken
+    file = BytesIO()
+    image.save(file, "JPEG", exif=exif)
+    assert exif_of_jpeg(file.getvalue()) is not None
+    assert exif_of_jpeg(with_xmp(file.getvalue())) is None
+    quick, slow = (
+        decode(Blob(content), "a.jpg", enough=lambda _w, _h: 0.3)
+        for content in (file.getvalue(), with_xmp(file.getvalue()))
+    )
+    assert isinstance(quick, Picture) and isinstance(slow, Picture)
+    assert quick.pixels.shape == (135, 240, 3)
+    assert np.array_equal(quick.pixels, slow.pixels)
+    assert (quick.width, quick.height, quick.taken_at, quick.time_source) == (
+        slow.width, slow.height, slow.taken_at, slow.time_source,
+    )  # fmt: skip
+    assert bool(quick.taken_at) == bool(taken)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\x89PNG\r\n\x1a\n", id="not-a-jpeg"),
+        pytest.param(b"\xff\xd8", id="only-its-beginning"),
+        pytest.param(b"\xff\xd8\xff\xe1\xff\xff" + b"Exif\0\0" + b"x" * 99, id="cut-off"),
+        pytest.param(b"\xff\xd8\xff\xe0\0\0" * 20, id="segments-of-no-length"),
+        pytest.param(b"\xff\xd8" + b"\xff\xe1\0\x08Exif\0\0" * 2 + b"\xff\xda\0\2", id="two"),
+            b"\xff\xd8" + b"\xff\xe1\0\x08Exif\0\0" * 2 + b"\xff\xda\0\2", id="two-blocks"
+        ),
+    ],
+)
+def test_what_is_no_ordinary_jpeg_is_left_to_pillow(content: bytes) -> None:
+    assert exif_of_jpeg(content) is None

@@ -79,3 +79,29 @@ def _kind_by_ending(name: str) -> str:
     if _RAW_ENDING.fullmatch(ending):
         return f"a raw photo ({ending.upper()})"
     return _OTHER_ENDINGS.get(ending, "")
+
+
+_EXIF = b"Exif\0\0"
+_APP1, _SOI, _SOS = 0xE1, 0xD8, 0xDA
+
+
+def exif_of_jpeg(content: bytes) -> bytes | None:
+    """The EXIF block of an ordinary JPEG, empty where it has none; None where only a whole reader
+    of the format can tell: it has several, or XMP, or is no JPEG that one can follow.
+
+    Segments before the pixels: 0xFF, a kind, two bytes of length (ITU-T T.81, B.1.1.4).
+    """
+    found = b""
+    at = 2
+    if content[:2] != bytes((0xFF, _SOI)):
+        return None
+    while content[at : at + 1] == b"\xff" and at + 4 <= len(content):
+        kind, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
+        if kind == _SOS:
+            return found
+        if kind == _APP1:
+            if found or content[at + 4 : at + 10] != _EXIF:
+                return None
+            found = content[at + 4 : at + 2 + length]
+        at += 2 + length
+    return None
