@@ -467,8 +467,6 @@ def test_an_ordinary_jpeg_is_the_same_picture_without_pillow_s_look_at_it(
         pytest.param(b"\xff\xd8\xff\xe1\xff\xff" + b"Exif\0\0" + b"x" * 99, id="cut-off"),
         pytest.param(b"\xff\xd8\xff\xe0\0\0" * 20, id="segments-of-no-length"),
         pytest.param(b"\xff\xd8" + b"\xff\xe1\0\x08Exif\0\0" * 2 + b"\xff\xda\0\2", id="two"),
-            b"\xff\xd8" + b"\xff\xe1\0\x08Exif\0\0" * 2 + b"\xff\xda\0\2", id="two-blocks"
-        ),
     ],
 )
 def test_what_is_no_ordinary_jpeg_is_left_to_pillow(content: bytes) -> None:

@@ -65,13 +65,8 @@ def decode(
         )
     if not blob.content:
         return Fault("decode", f"{name}: is empty (0 bytes); copy it again from where it came.")
-    wanted = _Wanted(max_side, enough)
     try:
-        quick = _ordinary_jpeg(blob, wanted, most_megapixels)
-        if quick is not None:
-            return quick
-        with _opened(blob.content, most_megapixels) as image:
-            return _picture(image, blob, wanted)
+        return _decoded(blob, _Wanted(max_side, enough), most_megapixels)
     except MemoryError:
         return Fault(
             "too_large",
@@ -88,6 +83,15 @@ def decode(
         )
     except Exception as error:  # the readers raise a dozen types on broken bytes
         return Fault("decode", f"{name}: is damaged ({_reason(error)}); copy it again.")
+
+
+def _decoded(blob: Blob, wanted: _Wanted, most_megapixels: float) -> Picture:
+    """Raises what the readers raise."""
+    quick = _ordinary_jpeg(blob, wanted, most_megapixels)
+    if quick is not None:
+        return quick
+    with _opened(blob.content, most_megapixels) as image:
+        return _picture(image, blob, wanted)
 
 
 @dataclass(frozen=True, slots=True)
