@@ -27,15 +27,22 @@ _DEEDS = {
 }
 
 if "--slot" in sys.orig_argv:
+    import simplejpeg
     from PIL import Image
 
-    _open = Image.open
+    _open, _header = Image.open, simplejpeg.decode_jpeg_header
 
-    def _deadly(fp, *args, **kwargs):
-        content = fp.getvalue() if hasattr(fp, "getvalue") else b""
+    def _do_deed(content):
         at = content.rfind(MARK)
         if at >= 0:
             _DEEDS[content[at + len(MARK) :][:4]]()
+
+    def _deadly(fp, *args, **kwargs):
+        _do_deed(fp.getvalue() if hasattr(fp, "getvalue") else b"")
         return _open(fp, *args, **kwargs)
 
-    Image.open = _deadly
+    def _deadly_header(content, *args, **kwargs):
+        _do_deed(content)
+        return _header(content, *args, **kwargs)
+
+    Image.open, simplejpeg.decode_jpeg_header = _deadly, _deadly_header

@@ -17,17 +17,24 @@ if "FAKETIME" in os.environ:
     time.sleep = lambda seconds: select.select([], [], [], seconds) and None
 
 if "--slot" in sys.orig_argv:
+    import simplejpeg
     from PIL import Image
 
-    _open = Image.open
+    _open, _header = Image.open, simplejpeg.decode_jpeg_header
 
-    def _late(fp, *args, **kwargs):
-        content = fp.getvalue() if hasattr(fp, "getvalue") else b""
+    def _take_time(content):
         at = content.rfind(MARK)
         if at >= 0:
             until = time.monotonic() + float(content[at + len(MARK) :])
             while time.monotonic() < until:
                 time.sleep(STEP_S)
+
+    def _late(fp, *args, **kwargs):
+        _take_time(fp.getvalue() if hasattr(fp, "getvalue") else b"")
         return _open(fp, *args, **kwargs)
 
-    Image.open = _late
+    def _late_header(content, *args, **kwargs):
+        _take_time(content)
+        return _header(content, *args, **kwargs)
+
+    Image.open, simplejpeg.decode_jpeg_header = _late, _late_header
