@@ -11,7 +11,7 @@ from nasfarm.core.items import Item
 from nasfarm.core.lines import Fault
 from nasfarm.errors import StorageError
 from nasfarm_workers.pixels import Blob
-from nasfarm_workers.runtime.read import AHEAD, AHEAD_BYTES, READERS, Ahead
+from nasfarm_workers.runtime.read import AHEAD, AHEAD_BYTES, READERS, SLOW_S, Ahead, Pace
 
 
 def items(count: int, size: int = 1000) -> list[Item]:
@@ -43,7 +43,7 @@ class Share:
 @pytest.mark.parametrize("step", [1, -1], ids=["in order", "backwards"])
 def test_every_file_is_read_once_and_handed_out(step: int) -> None:
     share, wanted = Share(), items(100)
-    ahead = Ahead(wanted, share)
+    ahead = Ahead(wanted, share, Pace())
     found = [ahead.take(item) for item in wanted[::step]]
     ahead.close()
     contents = [one.content for one in found if isinstance(one, Blob)]
@@ -53,7 +53,7 @@ def test_every_file_is_read_once_and_handed_out(step: int) -> None:
 
 def test_a_file_that_is_asked_for_again_is_read_again() -> None:
     share, [only] = Share(), items(1)
-    ahead = Ahead([only], share)
+    ahead = Ahead([only], share, Pace())
     ahead.take(only)
     ahead.take(only)
     ahead.close()
@@ -62,7 +62,7 @@ def test_a_file_that_is_asked_for_again_is_read_again() -> None:
 
 def test_reads_wait_for_the_share_together() -> None:
     share, wanted = Share(pause_s=0.02), items(64)
-    ahead = Ahead(wanted, share)
+    ahead = Ahead(wanted, share, Pace())
     begun = time.monotonic()
     for item in wanted:
         ahead.take(item)
@@ -70,6 +70,23 @@ def test_reads_wait_for_the_share_together() -> None:
     ahead.close()
     assert share.most == READERS
     assert took_s < 0.5 * 64 * share.pause_s
+
+
+def test_a_chunk_after_slow_files_is_read_ahead_from_its_first_file() -> None:
+    share, wanted, pace = Share(pause_s=10 * SLOW_S), items(READERS), Pace(slow=True)
+    ahead = Ahead(wanted, share, pace)
+    ahead.take(wanted[0])
+    ahead.close()
+    assert share.most == READERS
+    assert pace.slow
+
+
+def test_reading_ahead_ends_with_a_chunk_that_begins_quickly() -> None:
+    share, wanted, pace = Share(), items(1), Pace(slow=True)
+    ahead = Ahead(wanted, share, pace)
+    ahead.take(wanted[0])
+    ahead.close()
+    assert not pace.slow
 
 
 @pytest.mark.parametrize(
@@ -82,7 +99,7 @@ def test_reads_wait_for_the_share_together() -> None:
 )
 def test_what_is_read_ahead_is_bounded(size: int, most: int) -> None:
     share, wanted = Share(), items(100, size)
-    ahead = Ahead(wanted, share)
+    ahead = Ahead(wanted, share, Pace())
     ahead.take(wanted[0])
     ahead.close()
     assert len(share.asked) <= most
@@ -91,7 +108,7 @@ def test_what_is_read_ahead_is_bounded(size: int, most: int) -> None:
 def test_a_root_that_goes_away_is_told_where_the_file_is_wanted() -> None:
     away = Item(1, "photos:away.jpg", 1, 0)
     first, *_ = items(1)
-    ahead = Ahead([first, away], Share())
+    ahead = Ahead([first, away], Share(), Pace())
     assert isinstance(ahead.take(first), Blob)
     with pytest.raises(StorageError, match="away"):
         ahead.take(away)

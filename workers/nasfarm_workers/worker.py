@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasfarm.broker.client import Broker
@@ -21,7 +21,7 @@ from nasfarm.registry.sync import verified_copy
 from nasfarm_workers.pixels import Enough, every_pixel
 from nasfarm_workers.progress import Progress
 from nasfarm_workers.runtime.batch import least_scale
-from nasfarm_workers.runtime.read import Ahead, read_ahead
+from nasfarm_workers.runtime.read import Ahead, Pace, read_ahead
 from nasfarm_workers.runtime.session import open_session
 from nasfarm_workers.runtime.session_cache import OpenModel, SessionCache
 from nasfarm_workers.tuning.choice import CPU, Tuning
@@ -41,6 +41,7 @@ class Worker:
     image_timeout_s: a step of work may take so long for each of its images.
     must_stop: whether this process has been asked to stop and its time is up.
     step_aside: tell the node's agent that the home cannot be written, and why.
+    pace: how files came to this process of late.
     """
 
     jobs: JobStore
@@ -56,6 +57,7 @@ class Worker:
     image_timeout_s: float
     must_stop: Callable[[], bool]
     step_aside: Callable[[str], None]
+    pace: Pace = field(default_factory=Pace)
 
     def claim(self, job_id: str, chunk: int) -> Lease | Refusal:
         return self.broker.leases.claim(job_id, chunk, self.node, self.boot, self.name)
@@ -78,7 +80,8 @@ class Worker:
 
     def reading(self, groups: Sequence[Sequence[Item]]) -> AbstractContextManager[Ahead]:
         """The files of these items, read ahead of the work."""
-        return read_ahead([item for group in groups for item in group], self.roots, self.present)
+        items = [item for group in groups for item in group]
+        return read_ahead(items, self.roots, self.present, self.pace)
 
     def enough(self, recipe: ResolvedRecipe) -> Enough:
         """How large a picture has to be for the recipe: whoever cuts out of it wants it whole."""

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from nasfarm.core.items import Item, split_address
@@ -50,34 +52,50 @@ SLOW_S = 0.003
 memory takes 0.1 ms, and handing it from thread to thread 0.3 ms more: too much to do it always."""
 
 
+@dataclass(slots=True)
+class Pace:
+    """How files came of late; a worker process keeps it from chunk to chunk."""
+
+    slow: bool = False
+
+
 class Ahead:
     """Reads files before they are asked for, in their order; in any order it hands them out.
 
-    It begins with reading ahead once a file was slow to come.
+    It does so from the start where the chunk before ended with slow files, else once one was slow.
     """
 
-    def __init__(self, items: Sequence[Item], load: Callable[[Item], Blob | Fault]) -> None:
+    def __init__(
+        self, items: Sequence[Item], load: Callable[[Item], Blob | Fault], pace: Pace
+    ) -> None:
         self._left = deque(items)
         self._load = load
+        self._pace = pace
+        self._first = True
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._coming: dict[int, Future[Blob | Fault]] = {}
         self._bytes = 0
-        self._slow = False
 
     def take(self, item: Item) -> Blob | Fault:
         """The file of one item; a second time it is read anew. Raises StorageError as `read`."""
-        if self._slow:
+        if self._pace.slow:
             self._fill()
+        begun = time.monotonic()
+        found = self._taken(item)
+        slow = time.monotonic() - begun > SLOW_S
+        # Only the first file tells that none is slow any more: later ones were read meanwhile.
+        self._pace.slow = slow or (self._pace.slow and not self._first)
+        self._first = False
+        return found
+
+    def _taken(self, item: Item) -> Blob | Fault:
         coming = self._coming.pop(item.i, None)
         if coming is not None:
             self._bytes -= item.bytes
             return coming.result()
         if self._left and self._left[0].i == item.i:
             self._left.popleft()
-        begun = time.monotonic()
-        found = self._load(item)
-        self._slow = self._slow or time.monotonic() - begun > SLOW_S
-        return found
+        return self._load(item)
 
     def _fill(self) -> None:
         while self._left and len(self._coming) < AHEAD and self._bytes < AHEAD_BYTES:
@@ -92,10 +110,11 @@ class Ahead:
 
 @contextmanager
 def read_ahead(
-    items: Sequence[Item], roots: Callable[[], Mapping[str, Path]], present: Callable[[str], bool]
-) -> Iterator[Ahead]:
+    items: Sequence[Item], roots: Callable[[], Mapping[str, Path]], present: Callable[[str], bool],
+    pace: Pace,
+) -> Iterator[Ahead]:  # fmt: skip
     """The files of `items`, which will be asked for in about this order."""
-    ahead = Ahead(items, lambda item: read(item, roots(), present))
+    ahead = Ahead(items, lambda item: read(item, roots(), present), pace)
     try:
         yield ahead
     finally:
@@ -125,17 +144,25 @@ def _read(item: Item, roots: Mapping[str, Path]) -> Blob | Fault:
         )
     path = os.path.join(os.fsencode(roots[root]), below)
     try:
-        with open(path, "rb", opener=_open) as file:
+        with open(path, "rb", buffering=0, opener=_open) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return _REPLACED
             if status.st_size > MOST_BYTES:
                 return Fault("too_large", f"{status.st_size / 2**20:.0f} MB, at most 512 are read")
             changed = (status.st_size, status.st_mtime_ns) != (item.bytes, item.mtime_ns)
-            return Blob(file.read(), changed)
+            return Blob(_whole(file, status.st_size), changed)
     except OSError as error:
         medium = Fault("storage", f"the disk or share says: {error.strerror}")
         return _OF_THE_FILE.get(error.errno or 0, medium)
+
+
+def _whole(file: FileIO, size: int) -> bytes:
+    """The content. Not by `read()`, which asks for the end as well: on a share another wait."""
+    content = file.read(size)
+    while len(content) < size and (more := file.read(size - len(content))):
+        content += more
+    return content
 
 
 def _open(path: str, flags: int) -> int:
