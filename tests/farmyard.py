@@ -34,10 +34,14 @@ class Ran:
 
 @dataclass(slots=True)
 class Farmyard:
-    """Home and state below `folder`; whatever it started is ended by `close`."""
+    """Home and state below `folder`; whatever it started is ended by `close`.
+
+    watch: also run the watcher of the drop folder.
+    """
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    watch: bool = False
 
     @property
     def home(self) -> Path:
@@ -70,7 +74,7 @@ class Farmyard:
         """Make the home where it is missing, and start the farm beside the test."""
         if not (self.home / "farm.yml").exists():
             self.ok("init")
-        self.ok("up", "--detach")
+        self.ok("up", "--detach", *([] if self.watch else ["--no-watch"]))
 
     def submit(self, *arguments: object, timeout_s: float = 180) -> Any:
         """Submit and wait; the JSON answer, whatever the exit status."""

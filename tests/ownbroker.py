@@ -15,10 +15,11 @@ from nasfarm.nodes.process import spawn, stop
 
 @dataclass(frozen=True, slots=True)
 class OwnBroker:
-    """url: for `FARM_BROKER_URL`. client: reads messages as the bytes they are."""
+    """url: for `FARM_BROKER_URL`. client: reads messages as the bytes they are. pid: its own."""
 
     url: str
     client: redis.Redis
+    pid: int
 
     def messages(self, queue: str) -> list[bytes]:
         """What waits in a queue; the last is delivered first."""
@@ -34,7 +35,7 @@ def own_broker(folder: Path) -> Iterator[OwnBroker]:
     try:
         embedded.ready(broker.url, 20)
         with redis.Redis.from_url(broker.url) as client:
-            yield OwnBroker(broker.url, client)
+            yield OwnBroker(broker.url, client, process.pid)
     finally:
         stop(process)
         broker.release()

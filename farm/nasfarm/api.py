@@ -68,12 +68,17 @@ class Farm:
         priority: Priority | str = Priority.NORMAL,
         again: bool = False,
         new: bool = False,
+        every_s: float | None = None,
     ) -> JobHandle:
-        """Hand in files, folders or patterns. After RejectError or RetryError there is no job."""
+        """Hand in files, folders or patterns. After RejectError or RetryError there is no job.
+
+        every_s: of videos, one frame each so many seconds, 0: every frame; without it the videos in
+        folders are left out, and of those that are named every frame is taken.
+        """
         named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         request = Request(
             tuple(os.fspath(path) for path in named), recipe, tuple(sets), Priority(priority),
-            again=again, new=new,
+            again=again, new=new, every_s=every_s,
         )  # fmt: skip
         return JobHandle(self, self.request(request))
 

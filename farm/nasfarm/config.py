@@ -6,11 +6,12 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from nasfarm.core.items import HOME_ROOT
+from nasfarm.core.rules import RecipeRules
 from nasfarm.core.settings import KEYS, VARIABLES, checked, from_text, has_password
 from nasfarm.errors import RejectError, UnknownNameError
 from nasfarm.nodes.cores import Wanted
@@ -39,6 +40,11 @@ class Settings:
     slot_memory_mb: most memory of one worker process; None means three quarters of the machine's,
         shared by its slots.
     added_roots: as in node.yml, without the implied `home`; see `roots`.
+    watch_mode: one of settings.MODES. watch_settle_s: a dropped file must hold still for so long.
+    watch_poll_s: pause between looks where the kernel tells nothing.
+    watch_most_waiting: while more dropped pictures wait for their turn, no more are taken.
+    watch_free_mb: with less room than that on the home's disk, none are taken.
+    keep_jobs_days, keep_logs_days: None means for ever. recipe_rules: see core/rules.py.
     """
 
     home: Path
@@ -57,6 +63,14 @@ class Settings:
     slot_memory_mb: int | None = None
     log_level: str = "info"
     added_roots: Mapping[str, Path] = field(default_factory=dict)
+    watch_mode: str = "auto"
+    watch_settle_s: float = 3
+    watch_poll_s: float = 2
+    watch_most_waiting: int = 20_000
+    watch_free_mb: int = 200
+    keep_jobs_days: float | None = None
+    keep_logs_days: float | None = 30
+    recipe_rules: Mapping[str, RecipeRules] = field(default_factory=dict)
 
     @property
     def roots(self) -> Mapping[str, Path]:
@@ -67,6 +81,10 @@ class Settings:
     def cores_wanted(self) -> Wanted:
         """Which cores this machine lends, as far as its owner says."""
         return Wanted(self.slots, self.cores_per_slot or 1, self.spare_cores)
+
+    @property
+    def inbox_folder(self) -> Path:
+        return self.home / "inbox"
 
     @property
     def jobs_folder(self) -> Path:
@@ -108,19 +126,22 @@ def load(home: Path | None, environ: Mapping[str, str]) -> Settings:
     An empty value counts as not said. Raises RejectError that names the file or variable, what
     was found and what was wanted.
     """
-    said = {name: text for name, text in environ.items() if text and name.startswith("FARM_")}
-    user = Path(environ.get("HOME") or "~").expanduser()
-    where = _folder(home or said.get("FARM_HOME") or user / "nasfarm", user)
-    state = _folder(said.get("FARM_STATE_DIR") or _state_default(user, environ), user)
-    node_file = state / "node.yml"
+    bare = unread(home, environ)
     values = {
-        **_from_file(where / "farm.yml", node_file, shared=True),
-        **_from_file(node_file, node_file, shared=False),
-        **_from_environment(said),
+        **_from_file(bare.farm_file, bare.node_file, shared=True),
+        **_from_file(bare.node_file, bare.node_file, shared=False),
+        **_from_environment({name: text for name, text in environ.items() if text}),
     }
+    return replace(bare, **values)
+
+
+def unread(home: Path | None, environ: Mapping[str, str]) -> Settings:
+    """The folders as `load` has them, and nothing of what is written in them; never raises."""
+    user = Path(environ.get("HOME") or "~").expanduser()
+    where = _folder(home or environ.get("FARM_HOME") or user / "nasfarm", user)
+    state = _folder(environ.get("FARM_STATE_DIR") or _state_default(user, environ), user)
     host = re.sub(r"[^A-Za-z0-9._-]", "-", os.uname().nodename).strip("-.")[:63]
-    values.setdefault("node", host or "node")
-    return Settings(home=where, state_dir=state, **values)
+    return Settings(home=where, state_dir=state, node=host or "node")
 
 
 def add_root_path(state_dir: Path, name: str, path: Path) -> None:
@@ -184,7 +205,7 @@ def _state_default(user: Path, environ: Mapping[str, str]) -> Path:
 def _from_environment(said: Mapping[str, str]) -> dict[str, Any]:
     values = {}
     for name, text in said.items():
-        if name in FOLDERS:
+        if name in FOLDERS or not name.startswith("FARM_"):
             continue
         key = VARIABLES.get(name)
         if key is None:

@@ -9,17 +9,17 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from nasfarm import keep
 from nasfarm.api import Farm
 from nasfarm.broker.connection import shown
 from nasfarm.config import Settings
+from nasfarm.core.checks import Check, broken, ok, warning
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.models import ModelRef, PinnedModel
 from nasfarm.core.nodes import NodeReport
+from nasfarm.drop_checks import look_at_drops
 from nasfarm.errors import BrokerError, FarmError, RejectError, StorageError
 from nasfarm.nodes.cores import place_here
 from nasfarm.nodes.memory import by_cgroup, fair_share
@@ -36,45 +36,6 @@ LITTLE_BYTES, TOO_LITTLE_BYTES = 1 << 30, 100 << 20
 UP = "farm up --detach"
 
 
-class Level(StrEnum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    BROKEN = "broken"
-
-
-EXIT = {Level.OK: 0, Level.WARNING: 1, Level.BROKEN: 2}
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What was looked at, where, what was found there, and what mends it (empty: nothing to do)."""
-
-    level: Level
-    what: str
-    where: str
-    found: str
-    mend: str = ""
-
-
-def ok(what: str, where: object, found: str) -> Check:
-    return Check(Level.OK, what, str(where), found)
-
-
-def warning(what: str, where: object, found: str, mend: str) -> Check:
-    return Check(Level.WARNING, what, str(where), found, mend)
-
-
-def broken(what: str, where: object, found: str, mend: str) -> Check:
-    return Check(Level.BROKEN, what, str(where), found, mend)
-
-
-def worst(checks: Iterable[Check]) -> int:
-    """The exit status: 0 healthy, 1 warnings, 2 broken."""
-    return max((EXIT[check.level] for check in checks), default=0)
-
-
 def examine(farm: Farm) -> list[Check]:
     """Every check, in the order in which they are best mended."""
     try:
@@ -84,6 +45,7 @@ def examine(farm: Farm) -> list[Check]:
     looks = [look_at_home(settings), look_at_state(settings), look_at_machine(settings)]
     if settings.farm_file.exists():
         looks += [look_at_roots(settings), look_at_models(settings), look_at_broker(farm)]
+        looks += [look_at_drops(settings, farm.home, lambda: farm.broker)]
     return [check for look in looks for check in look]
 
 

@@ -1,4 +1,4 @@
-"""THE WATCHING FLOW: a job's files and its counts in Redis → what `status` shows. Only calls."""
+"""THE FOLLOWING FLOW: a job's files and its counts in Redis → what `status` shows. Only calls."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from typing import Any
 from nasfarm.broker.client import Broker
 from nasfarm.broker.leases import Counts
 from nasfarm.core.items import HOME_ROOT
-from nasfarm.core.jobs import Job, Progress, Segment, State
+from nasfarm.core.jobs import (
+    Job,
+    Progress,
+    Segment,
+    State,
+    end_of_plan,
+    items_in,
+    newest_generation,
+)
 from nasfarm.core.nodes import NodeReport
 from nasfarm.errors import BrokerError, RejectError, RetryError
 from nasfarm.home import Home
 from nasfarm.jobs.failures import Failure, failures_of
 from nasfarm.jobs.results import count, is_error, item_number, merged, parsed
-from nasfarm.plan.chunks import plan_retry
+from nasfarm.plan.chunks import begun_again, plan_retry
 from nasfarm.plan.sizes import sizes
-from nasfarm.reconcile import mend
+from nasfarm.reconcile import is_reduced, mend
 
 POLL_S = (0.02, 0.5)
 """`wait` looks first after the one, and at last every other, seconds."""
@@ -30,26 +38,26 @@ NEARER = 8
 def progress(job: Job, home: Home, broker: Broker) -> Progress:
     """How far a job is. A broker that does not answer costs the rates, not the counts."""
     plan = home.jobs.plan(job)
-    if home.jobs.summary(job.job_id, plan[-1].generation) is None:
+    if not is_reduced(job, home):
         counts = counts_of(job, broker)
         if counts is not None and not home.jobs.is_cancelled(job.job_id):
-            return live_progress(job, plan[-1].end, counts, note(job, broker))
+            return live_progress(job, plan, counts, note(job, broker))
     return stored_progress(job, home, plan)
 
 
 def stored_progress(job: Job, home: Home, plan: Sequence[Segment]) -> Progress:
     """How far a job is that is not live, or no longer: a job that ends has its summary by then."""
-    chunks = plan[-1].end
-    summary = home.jobs.summary(job.job_id, plan[-1].generation)
-    if summary is not None:
+    chunks, items = end_of_plan(plan), items_in(plan)
+    summary = home.jobs.summary(job.job_id, newest_generation(plan))
+    if summary is not None and is_reduced(job, home):
         return Progress(
-            job.job_id, State.DONE, job.items, summary.ok, summary.errors, chunks, chunks,
+            job.job_id, State.DONE, items, summary.ok, summary.errors, chunks, chunks,
             images_per_s=home.jobs.pace(job.job_id).images_per_s,
         )  # fmt: skip
     ok, errors = count(merged(home.jobs, job.job_id, plan))
     done = len(home.jobs.done_chunks(job.job_id))
     state, reason = state_on_storage(job, home, done)
-    return Progress(job.job_id, state, job.items, ok, errors, chunks, done, note=reason)
+    return Progress(job.job_id, state, items, ok, errors, chunks, done, note=reason)
 
 
 def counts_of(job: Job, broker: Broker) -> Counts | None:
@@ -72,15 +80,16 @@ def state_on_storage(job: Job, home: Home, done: int) -> tuple[State, str]:
     ), "queued on storage: start the farm with farm up"
 
 
-def live_progress(job: Job, chunks: int, counts: Counts, said: str) -> Progress:
-    """Progress of a live job from what Redis counts."""
+def live_progress(job: Job, plan: Sequence[Segment], counts: Counts, said: str) -> Progress:
+    """Progress of a live job from what Redis counts; a rolling one runs until its day is over."""
     state = State.RUNNING if counts.started else State.QUEUED
-    left = job.items - counts.ok - counts.errors
+    items = items_in(plan)
+    left = items - counts.ok - counts.errors
     rate = counts.images_per_s
     return Progress(
-        job.job_id, state, job.items, counts.ok, counts.errors, chunks, counts.chunks_done,
+        job.job_id, state, items, counts.ok, counts.errors, end_of_plan(plan), counts.chunks_done,
         images_per_s=rate,
-        eta_s=round(left / rate, 1) if rate else None,
+        eta_s=round(left / rate, 1) if rate and not job.rolling else None,
         note=said,
     )  # fmt: skip
 
@@ -138,24 +147,16 @@ def wait(
             pause_s = max(POLL_S[0], min(pause_s, now.eta_s / NEARER))
 
 
-def jobs(home: Home, broker: Broker) -> list[Progress]:
-    """Every job, the newest first; last, those whose files are damaged."""
-    loaded: list[Job] = []
-    damaged: list[Progress] = []
-    for job_id in filter(home.jobs.exists, home.jobs.ids()):
-        try:
-            loaded.append(home.jobs.load(job_id))
-        except RejectError as error:
-            damaged.append(Progress(job_id, State.FAILED, 0, 0, 0, 0, 0, note=str(error)))
-    loaded.sort(key=lambda job: (job.created_at, job.job_id), reverse=True)
-    return [progress(job, home, broker) for job in loaded] + damaged
-
-
 def cancel(job: Job, home: Home, broker: Broker) -> Progress:
     """Stop a job for good; lines that are there stay. One that has ended stays as it is."""
     now = progress(job, home, broker)
     if now.state.ended:
         return now
+    if job.rolling:
+        raise RejectError(
+            f"{job.job_id}: holds what is dropped today, and more may come. To take no more files, "
+            "start the farm with: farm up --no-watch"
+        )
     home.jobs.cancel(job.job_id)
     with suppress(BrokerError):  # away: the mark on storage stops the job when it is back
         broker.leases.forget(job.job_id)
@@ -163,10 +164,12 @@ def cancel(job: Job, home: Home, broker: Broker) -> Progress:
 
 
 def retry(job: Job, home: Home, broker: Broker) -> int:
-    """Run a finished job's failed items once more; returns how many."""
+    """Run a finished job's failed items once more, or those a rolling job has so far; returns how
+    many. What a retry is at already is left to it.
+    """
     broker.check()
     now = progress(job, home, broker)
-    if now.state is not State.DONE and now.state is not State.FAILED:
+    if now.state not in (State.DONE, State.FAILED) and not job.rolling:
         raise RejectError(
             f"{job.job_id}: is {now.state}, and only a finished job can be retried. "
             + (
@@ -177,7 +180,9 @@ def retry(job: Job, home: Home, broker: Broker) -> int:
         )
     plan = home.jobs.plan(job)
     lines = merged(home.jobs, job.job_id, plan)
-    failed = [item_number(line) for line in lines if is_error(line)]
+    begun = begun_again(plan, home.jobs.done_chunks(job.job_id))
+    numbers = (item_number(line) for line in lines if is_error(line))
+    failed = [i for i in numbers if i not in begun]
     if failed:
         rate, slots = broker.rates.of(job.recipe), broker.presence.slots()
         pace = sizes(rate, slots, job.recipe.chunk_items)
@@ -196,6 +201,7 @@ def failed_lines(job: Job, home: Home) -> Iterator[dict[str, Any]]:
     for line in map(parsed, filter(is_error, merged(home.jobs, job.job_id, home.jobs.plan(job)))):
         failure = known.get(line["i"], Failure(line["i"], 0, "", ""))
         yield {
-            "job_id": job.job_id, "i": line["i"], "item": line["item"], **line["error"],
+            "job_id": job.job_id, "i": line["i"], "item": line["item"],
+            **({"frame": line["frame"]} if "frame" in line else {}), **line["error"],
             "attempts": failure.attempts, "node": failure.node, "excerpt": failure.excerpt,
         }  # fmt: skip

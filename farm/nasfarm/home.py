@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasfarm.jobs.store import JobStore
+from nasfarm.nodes.roots import root_of
 from nasfarm.registry.store import ModelStore
 
 
@@ -25,6 +26,10 @@ class Home:
     roots: Mapping[str, Path]
     state_dir: Path
     hints_per_root: int = 32
+
+    def locate(self, path: str) -> tuple[str, bytes] | None:
+        """A resolved path to its root's name and the path below it; None outside every root."""
+        return root_of(Path(path), self.roots)
 
     @property
     def scratch(self) -> Path:

@@ -1,4 +1,4 @@
-"""THE KEEPING FLOW: an embedded broker and a node agent, kept running until a stop. Only calls."""
+"""THE KEEPING FLOW: broker, node agent and watcher, kept running until a stop. Only calls."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ def keep_up(
     state_dir: Path,
     *,
     embed: bool,
+    watch: bool,
     grace_s: float,
     said: Callable[[str], None],
     tick: Callable[[], None],
 ) -> None:
-    """Run broker (where `embed`) and agent; returns when it was told to stop and all are gone.
+    """Run broker (where `embed`), agent and (where `watch`) the drop folder's watcher; returns when
+    it was told to stop and all are gone.
 
     grace_s: from then on all of them have so long.
     Raises RejectError where a farm runs on `state_dir` already.
@@ -55,6 +57,8 @@ def keep_up(
 
     with sole(lock_file(state_dir), "the farm"):
         children = [agent_child(home, logs, grace_s)]
+        if watch:
+            children.append(watcher_child(home, logs, grace_s))
         if embed:
             children.insert(0, broker_child(embedded.prepare(state_dir / BROKER)))
         Supervisor(children, on_exit=ended, tick=tick).run()
@@ -77,6 +81,18 @@ def agent_child(home: Path, logs: Path, grace_s: float) -> Child:
         name="agent",
         argv=(sys.executable, "-m", "nasfarm", "--home", str(home), "worker"),
         log_path=logs / "agent.log",
+        death_signal=signal.SIGKILL,
+        grace_s=of_agent(grace_s),
+        rank=1,
+    )
+
+
+def watcher_child(home: Path, logs: Path, grace_s: float) -> Child:
+    """The drop folder's watcher. What it was about to take, the next one takes."""
+    return Child(
+        name="watcher",
+        argv=(sys.executable, "-m", "nasfarm", "--home", str(home), "watch"),
+        log_path=logs / "watch.log",
         death_signal=signal.SIGKILL,
         grace_s=of_agent(grace_s),
         rank=1,

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from nasfarm.broker.client import Broker
+from nasfarm.broker.hints import Waiting
 from nasfarm.core.items import HOME_ROOT
-from nasfarm.core.jobs import Job, Segment
+from nasfarm.core.jobs import Job, Segment, end_of_plan, newest_generation
 from nasfarm.core.lease_rules import Cause
 from nasfarm.core.leases import REDUCE, Hint, Lease
+from nasfarm.core.ranges import count_of
 from nasfarm.errors import NewerFormatError, RejectError
 from nasfarm.home import Home
+from nasfarm.jobs.ends import told_by_names
+from nasfarm.jobs.index import Ended, JobIndex, open_index
 from nasfarm.jobs.results import chunk_tally
 from nasfarm.jobs.store import JobStore
-from nasfarm.plan.chunks import chunks_by_root, queue_name
+from nasfarm.plan.chunks import chunks_by_root, queue_name, segment_with
 
 log = logging.getLogger(__name__)
 
@@ -29,48 +35,100 @@ class Mended:
     hints: int
 
 
-def reconcile(home: Home, broker: Broker, ended: set[str]) -> Mended:
-    """Look at every job that may be unfinished; `ended` remembers between passes which are not."""
+def reconcile(home: Home, broker: Broker, ended: set[str], most_s: float = math.inf) -> Mended:
+    """Look at every job that may be unfinished; `ended` remembers between passes which are not.
+
+    most_s: so long it looks at jobs that nobody here knows; the rest is for the next pass.
+    """
     live = broker.leases.live()
-    ended -= live  # a retry opens a job again
+    queues = Waiting(lambda queue: broker.hints.waiting(queue))  # Celery: only where it is needed
     jobs = hints = 0
-    for job_id in sorted((set(home.jobs.ids()) | live) - ended):
-        if not home.jobs.exists(job_id):
-            broker.leases.forget(job_id)
-            continue
-        try:
-            job = home.jobs.load(job_id)
-            if not has_ended(job, home):
-                jobs += 1
-                hints += mend(job, home, broker)
+    with open_index(home.state_dir, home.jobs.folder) as index:
+        for job_id in due(home, index, live, ended, most_s):
+            if not home.jobs.exists(job_id):
+                broker.leases.forget(job_id)
                 continue
-        except NewerFormatError:  # its nodes look after it
-            continue
-        except RejectError as error:  # one damaged job must not keep the others waiting
-            fields = {"action": "job_unreadable", "job": job_id, "reason": str(error)}
-            log.warning("job cannot be read", extra=fields)
-        ended.add(job_id)
-        if job_id in live:
-            broker.leases.forget(job_id)
+            try:
+                job = home.jobs.load(job_id)
+                end = end_of(job, home)
+                if end is None:
+                    jobs += 1
+                    hints += mend(job, home, broker, queues)
+                    continue
+                index.put(end, time.time())
+            except NewerFormatError:  # its nodes look after it
+                continue
+            except RejectError as error:  # one damaged job must not keep the others waiting
+                fields = {"action": "job_unreadable", "job": job_id, "reason": str(error)}
+                log.warning("job cannot be read", extra=fields)
+            ended.add(job_id)
+            if job_id in live:
+                broker.leases.forget(job_id)
     return Mended(jobs, hints)
+
+
+def due(
+    home: Home, index: JobIndex, live: set[str], ended: set[str], most_s: float
+) -> Iterator[str]:
+    """The jobs to look at: live ones, then for `most_s` those that nobody here knows.
+
+    `ended` is brought up to date; of a fresh agent it comes from the index.
+    """
+    there = set(home.jobs.ids())
+    if not ended:
+        ended |= index.ids()
+    index.sift(ended, there, live, home.jobs, time.time())
+    yield from sorted(live)
+    begun = time.monotonic()
+    for job_id in sorted(there - live - ended):
+        told = told_by_names(home.jobs.folder, job_id)
+        if told is None:
+            yield job_id
+        else:
+            index.put(told, time.time())
+            ended.add(job_id)
+        if time.monotonic() - begun > most_s:
+            return
+
+
+def end_of(job: Job, home: Home) -> Ended | None:
+    """What the index keeps of a job that has ended; None where it has not."""
+    # First what a retry changes: of one that comes in between, the index then hears by its mark.
+    generation = newest_generation(home.jobs.plan(job))
+    failed = home.jobs.failure(job.job_id) is not None
+    if not has_ended(job, home):
+        return None
+    return Ended(job.job_id, job.created_at, generation, failed)
 
 
 def has_ended(job: Job, home: Home) -> bool:
     """Whether storage says that nothing is left to do."""
-    plan = home.jobs.plan(job)
     return (
         home.jobs.is_cancelled(job.job_id)
-        or home.jobs.summary(job.job_id, plan[-1].generation) is not None
+        or is_reduced(job, home)
         or home.jobs.failure(job.job_id) is not None
     )
 
 
-def mend(job: Job, home: Home, broker: Broker) -> int:
-    """Hint what is neither done, leased nor waiting, a window of each root; returns how many."""
+def is_reduced(job: Job, home: Home) -> bool:
+    """Whether the results hold all there will be: for a rolling job, once its day is over."""
+    plan = home.jobs.plan(job)
+    if not job.rolling:
+        return home.jobs.summary(job.job_id, newest_generation(plan)) is not None
+    held = home.jobs.refreshed(job.job_id)
+    return held.sealed and count_of(held.chunks) == end_of_plan(plan)
+
+
+def mend(job: Job, home: Home, broker: Broker, queues: Waiting | None = None) -> int:
+    """Hint what is neither done, leased nor waiting, a window of each root; returns how many.
+
+    queues: what a pass over many jobs has read of them; else they are read now.
+    """
     if has_ended(job, home):
         return 0
+    queues = queues or Waiting(broker.hints.waiting)
     plan = home.jobs.plan(job)
-    total = plan[-1].end
+    total = end_of_plan(plan)
     marked = broker.leases.marked(job.job_id)  # before the look at storage: a file comes first
     done = home.jobs.done_chunks(job.job_id)
     broker.leases.register(job.job_id, total)
@@ -79,17 +137,31 @@ def mend(job: Job, home: Home, broker: Broker) -> int:
         marked = set()
     for chunk in sorted(done - marked):
         ok, errors = chunk_tally(home.jobs.chunk_file(job.job_id, chunk))
-        root = root_of_chunk(plan, chunk)
-        broker.leases.done(job.job_id, chunk, root, ok, errors, worked=False)
+        segment = segment_of_chunk(plan, chunk)
+        again = segment.generation > 0
+        broker.leases.done(job.job_id, chunk, segment.root, ok, errors, worked=False, again=again)
     taken = {lease.chunk for lease in broker.leases.held(job.job_id)}
+    refreshes = job.rolling and is_due(job, done, home, broker)
+    hints = hint_reduce(job, broker, taken, queues) if refreshes else 0
     if len(done) == total:
-        return hint_reduce(job, broker, taken)
+        return hints if job.rolling else hint_reduce(job, broker, taken, queues)
     # Two chunks a slot keep all busy; more would stand before a job that is handed in next.
     window = min(home.hints_per_root, (2 * broker.presence.slots()) or home.hints_per_root)
-    return sum(
-        hint_root(job, broker, root, blocks, done | taken, window)
+    return hints + sum(
+        hint_root(job, broker, root, blocks, done | taken, window, queues)
         for root, blocks in chunks_by_root(plan).items()
     )
+
+
+def is_due(job: Job, done: set[int], home: Home, broker: Broker) -> bool:
+    """Whether a rolling job's results are to be written again: there is more to hold, and the last
+    time is a while ago or the day is over.
+    """
+    held = home.jobs.refreshed(job.job_id)
+    whole = home.jobs.sealed(job.job_id) and len(done) == end_of_plan(home.jobs.plan(job))
+    if count_of(held.chunks) == len(done) and held.sealed == whole:
+        return False
+    return whole or not broker.leases.refreshed_lately(job.job_id)
 
 
 def are_lost(job: Job, home: Home, chunks: set[int]) -> bool:
@@ -105,11 +177,12 @@ def are_lost(job: Job, home: Home, chunks: set[int]) -> bool:
 
 
 def hint_root(
-    job: Job, broker: Broker, root: str, blocks: list[range], settled: set[int], window: int
-) -> int:
+    job: Job, broker: Broker, root: str, blocks: list[range], settled: set[int], window: int,
+    queues: Waiting,
+) -> int:  # fmt: skip
     """Fill up one root's window of hints, lowest chunks first, and move its cursor past them."""
     queue = queue_name(job.priority, root)
-    waiting = {chunk for job_id, chunk in broker.hints.waiting(queue) if job_id == job.job_id}
+    waiting = queues.of(queue, job.job_id)
     room = window - len(waiting)
     open_chunks = (n for block in blocks for n in block if n not in settled and n not in waiting)
     chosen = list(islice(open_chunks, max(0, room)))
@@ -118,10 +191,10 @@ def hint_root(
     return broker.hints.send(Hint(job.job_id, chunk, queue) for chunk in chosen)
 
 
-def hint_reduce(job: Job, broker: Broker, taken: set[int]) -> int:
+def hint_reduce(job: Job, broker: Broker, taken: set[int], queues: Waiting) -> int:
     """Every chunk is done: ask for the job's reduce step."""
     queue = queue_name(job.priority, HOME_ROOT)
-    if REDUCE in taken or (job.job_id, REDUCE) in broker.hints.waiting(queue):
+    if REDUCE in taken or REDUCE in queues.of(queue, job.job_id):
         return 0
     return broker.hints.send([Hint(job.job_id, REDUCE, queue)])
 
@@ -145,16 +218,18 @@ def return_leases(
 def again(jobs: JobStore, lease: Lease) -> Hint:
     """The hint for a leased chunk, in the queue of its root."""
     job = jobs.load(lease.job_id)
-    root = HOME_ROOT if lease.chunk == REDUCE else root_of_chunk(jobs.plan(job), lease.chunk)
+    root = (
+        HOME_ROOT if lease.chunk == REDUCE else segment_of_chunk(jobs.plan(job), lease.chunk).root
+    )
     return Hint(lease.job_id, lease.chunk, queue_name(job.priority, root))
 
 
-def root_of_chunk(plan: Iterable[Segment], number: int) -> str:
-    """The root whose files a chunk reads. Raises RejectError where the plan has no such chunk."""
-    for segment in plan:
-        if segment.first <= number < segment.end:
-            return segment.root
-    raise RejectError(f"chunk {number} is in no segment of its plan")
+def segment_of_chunk(plan: Sequence[Segment], number: int) -> Segment:
+    """The segment that holds a chunk. Raises RejectError where the plan has no such chunk."""
+    segment = segment_with(plan, number)
+    if segment is None:
+        raise RejectError(f"chunk {number} is in no segment of its plan")
+    return segment
 
 
 def lost_leases(broker: Broker, node: str, boot: str, worker: str | None = None) -> list[Lease]:

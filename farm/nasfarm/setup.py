@@ -72,8 +72,11 @@ def farm_models(home: Path, arguments: list[str], *, quiet: bool) -> bytes:
     raise error(f"`farm models {' '.join(arguments)}` did not succeed: {said}", code="model")
 
 
-def up(farm: Farm, say: Callable[[str], None]) -> None:
-    """Run the whole farm in this process's terminal until Ctrl-C or `farm down`."""
+def up(farm: Farm, say: Callable[[str], None], *, watch: bool = True) -> None:
+    """Run the whole farm in this process's terminal until Ctrl-C or `farm down`.
+
+    watch: also the watcher of the drop folder.
+    """
     settings = farm.settings
     check_can_run(farm)
     log.setup(settings.log_level, settings.logs_folder / "up.jsonl")
@@ -92,8 +95,8 @@ def up(farm: Farm, say: Callable[[str], None]) -> None:
 
     embed = settings.broker_url is None
     keep.keep_up(
-        settings.home, settings.state_dir, embed=embed, grace_s=settings.grace_s, said=say,
-        tick=tick,
+        settings.home, settings.state_dir, embed=embed, watch=watch, grace_s=settings.grace_s,
+        said=say, tick=tick,
     )  # fmt: skip
 
 
@@ -118,8 +121,8 @@ def ready_node(settings: Settings) -> NodeReport | None:
         return None
 
 
-def start_detached(farm: Farm, timeout_s: float) -> NodeReport:
-    """Start the farm beside this process and return once everything answers.
+def start_detached(farm: Farm, timeout_s: float, *, watch: bool = True) -> NodeReport:
+    """Start the farm beside this process, as `up`, and return once everything answers.
 
     Raises RejectError where one runs already; RetryError, naming what does not answer, where it
     is not up in time: then it is stopped again.
@@ -132,9 +135,10 @@ def start_detached(farm: Farm, timeout_s: float) -> NodeReport:
     settings.logs_folder.mkdir(parents=True, exist_ok=True)
     log_path = settings.logs_folder / "up.log"
     rotate(log_path)
+    flags = [] if watch else ["--no-watch"]
     with open(log_path, "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "nasfarm", "--home", str(settings.home), "up"],
+            [sys.executable, "-m", "nasfarm", "--home", str(settings.home), "up", *flags],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:

@@ -18,7 +18,7 @@ from nasfarm.home import Home
 from nasfarm.intake.scan import Tally, scan
 from nasfarm.jobs.earlier import done_before
 from nasfarm.jobs.manifest import Written, spool, write_manifest
-from nasfarm.nodes.roots import require_present, root_of
+from nasfarm.nodes.roots import require_present
 from nasfarm.plan.chunks import Run, plan_runs
 from nasfarm.plan.sizes import Sizes, sizes
 from nasfarm.plan.suited import check_suited
@@ -34,7 +34,7 @@ def submit(request: Request, home: Home, broker: Broker) -> Submitted:
     check_suited(recipe, broker.presence.alive())
     tally = Tally()
     with spool(home.scratch) as found, home.jobs.draft() as draft:
-        found.add(scan(request.paths, lambda path: root_of(Path(path), home.roots), tally))
+        found.add(scan(request.paths, home.locate, tally, request.every_s))
         done = found.drop(done_before(home.jobs, recipe)) if request.new else 0
         manifest = write_manifest(draft / "manifest.jsonl", found.items())
         skipped = tally.skipped(done)
@@ -58,7 +58,7 @@ def plan_job(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Job(
         f"{recipe.name}-{key[:10]}", key, now, recipe, request.priority,
-        manifest.items, manifest.bytes, skipped, plan,
+        manifest.items, manifest.bytes, skipped, plan, frames=manifest.frames,
     )  # fmt: skip
 
 
@@ -70,7 +70,8 @@ def is_empty(job: Job, request: Request, home: Home) -> bool:
     left_out = ", ".join(f"{n} {name}" for name, n in wire.plain(job.skipped).items() if n)
     raise RejectError(
         f"no pictures in {', '.join(request.paths)} (left out: {left_out or 'nothing'}). "
-        f"Name a folder with pictures, e.g.: farm submit ~/Pictures --recipe {request.recipe}"
+        f"Name a folder with pictures, e.g.: farm submit ~/Pictures --recipe {request.recipe} "
+        "(videos in a folder are taken with --every SECONDS)"
     )
 
 

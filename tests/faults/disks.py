@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from farmyard import wait_until
+from farmyard import Farmyard, wait_until
 from needs import needs, needs_root, needs_tool
 
 SFTP_SERVER = Path("/usr/lib/openssh/sftp-server")
@@ -104,7 +105,7 @@ def fill(folder: Path) -> Path:
 
 
 @contextmanager
-def share_without_links(below: Path, place: Path) -> Iterator[Path]:
+def share_without_links(below: Path, place: Path, *options: str) -> Iterator[Path]:
     """A folder seen through sshfs, whose kernel side refuses link(2); no network takes part."""
     needs_root("mount a share")
     sshfs = needs_tool("sshfs")
@@ -114,9 +115,9 @@ def share_without_links(below: Path, place: Path) -> Iterator[Path]:
     here, there = socket.socketpair()
     with here, there:
         server = subprocess.Popen([SFTP_SERVER], stdin=here, stdout=here)
-        options = "passive,disable_hardlink"
+        wanted = ",".join(["passive", "disable_hardlink", *options])
         share = subprocess.Popen(
-            [sshfs, "-f", "-o", options, f"nobody:{below}", place], stdin=there, stdout=there
+            [sshfs, "-f", "-o", wanted, f"nobody:{below}", place], stdin=there, stdout=there
         )
     try:
         wait_until(lambda: os.path.ismount(place), 10, "the share is not mounted")
@@ -126,6 +127,23 @@ def share_without_links(below: Path, place: Path) -> Iterator[Path]:
         for process in (share, server):
             process.send_signal(signal.SIGTERM)
             process.wait(10)
+
+
+def home_megabytes(folder: Path) -> int:
+    """How large a home with its models is; one is made in `folder`, and removed."""
+    yard = Farmyard(folder / "measured")
+    yard.ok("init")
+    size = sum(path.stat().st_size for path in yard.home.rglob("*") if path.is_file())
+    shutil.rmtree(yard.folder)
+    return size // MEGABYTE + 1
+
+
+def forgetful_library() -> Path | None:
+    """What makes every fsync a lie, once it is preloaded.
+
+    Debian keeps it where only the linker looks, in a folder named after the machine's kind.
+    """
+    return next(Path("/usr/lib").glob("*-linux-gnu/libeatmydata.so"), None)
 
 
 @dataclass(frozen=True, slots=True)

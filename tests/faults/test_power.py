@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from disks import Pictured, mounted, pictured_disk, run
+from disks import Pictured, forgetful_library, mounted, pictured_disk, run
 
 from farmyard import Farmyard
 from needs import needs
@@ -150,11 +150,6 @@ def survive(disk: Pictured, chance: random.Random, folder: Path, count: int) -> 
 def test_twenty_power_cuts_cost_no_accepted_image(tmp_path: Path, chance: random.Random) -> None:
     with pictured_disk(tmp_path / "disks", DISK_MB, CUTS) as disk:
         survive(disk, chance, tmp_path, CUTS)
-
-
-def forgetful_library() -> Path | None:
-    """Debian keeps it where only the linker looks, in a folder named after the machine's kind."""
-    return next(Path("/usr/lib").glob("*-linux-gnu/libeatmydata.so"), None)
 
 
 def test_the_same_without_forced_writes_loses_accepted_images(

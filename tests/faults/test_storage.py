@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +20,7 @@ from disks import (
     failing,
     fill,
     full,
+    home_megabytes,
     mounted,
     run,
     share_without_links,
@@ -136,20 +136,10 @@ def node(farm: Farmyard) -> dict[str, Any]:
     return dict(one)
 
 
-def home_megabytes(tmp_path: Path, cached_models: None) -> int:
-    """How large a home with its models is."""
-    yard = Farmyard(tmp_path / "measured")
-    yard.ok("init")
-    sizes = (path.stat().st_size for path in yard.home.rglob("*") if path.is_file())
-    size = sum(sizes)
-    shutil.rmtree(yard.folder)
-    return size // 2**20 + 1
-
-
 def test_a_full_disk_makes_the_node_step_aside_until_there_is_room(
     tmp_path: Path, cached_models: None, chance: random.Random
 ) -> None:
-    megabytes = home_megabytes(tmp_path, cached_models) + 16
+    megabytes = home_megabytes(tmp_path) + 16
     with small_disk(tmp_path / "home", megabytes), started(tmp_path) as farm:
         survive(farm, chance, full(farm.home), "No space left on device")
 

@@ -108,7 +108,7 @@ def test_a_job_of_a_newer_format_is_left_to_newer_nodes(idle: Idle) -> None:
     lease = idle.claim(job, 0)
     assert isinstance(lease, Lease)
     path = idle.farm.home.jobs.path(job.job_id) / "job.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2, "plan": "another"}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3, "plan": "another"}))
     told = idle.yard.run("status", job.job_id)
     assert (told.code, "Update nasfarm on this machine" in told.err) == (2, True)
     tasks.settle(lease, create_worker(idle.farm.settings, idle.run()))

@@ -8,9 +8,11 @@ import warnings
 import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -471,3 +473,22 @@ def test_an_ordinary_jpeg_is_the_same_picture_without_pillow_s_look_at_it(
 )
 def test_what_is_no_ordinary_jpeg_is_left_to_pillow(content: bytes) -> None:
     assert exif_of_jpeg(content) is None
+
+
+def test_a_jpeg_that_only_pillow_forgives_is_tried_once_by_the_quick_reader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a file made to take long, each try does."""
+    whole = saved(quarters(640, 480), "JPEG", progressive=True)
+    scan = whole.rindex(b"\xff\xda")
+    damaged = whole[:-2] + whole[scan:-2] + whole[-2:]  # its last scan twice
+    tries: list[int] = []
+    real = simplejpeg.decode_jpeg
+
+    def counted(content: bytes, **options: Any) -> Any:
+        tries.append(len(content))
+        return real(content, **options)
+
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", counted)
+    assert isinstance(decode(Blob(damaged), "a.jpg"), Picture)
+    assert tries == [len(damaged)]

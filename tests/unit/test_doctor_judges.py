@@ -6,18 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from nasfarm.core.checks import Level, broken, ok, warning, worst
 from nasfarm.core.nodes import NodeReport, Slot
-from nasfarm.doctor import (
-    Level,
-    broken,
-    judge_clock,
-    judge_mount,
-    judge_nodes,
-    judge_room,
-    ok,
-    warning,
-    worst,
-)
+from nasfarm.doctor import judge_clock, judge_mount, judge_nodes, judge_room
 from nasfarm.storage.mounts import Mount, mount_of
 
 HOME = Path("/volume1/farm")

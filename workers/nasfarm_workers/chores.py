@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 REPORT_S = 2.0
 ROOTS_S = 0.5
 STEER_S = 5.0
+LOOK_S = 2.0
+"""So long a pass looks at jobs it knows nothing of: a new agent may find 100,000 of them."""
 PROBE_BYTES = 1 << 20
 """A write of this size must succeed before a node that stepped aside takes work again."""
 
@@ -155,7 +157,7 @@ class Chores:
         """One pass, where no other node's agent is the one that does it."""
         if not self.broker.leases.lead(self.boot, self.settings.reconcile_s * 3):
             return
-        mended = reconcile(self.home, self.broker, self.ended)
+        mended = reconcile(self.home, self.broker, self.ended, LOOK_S)
         if mended.hints:
             fields = {"action": "reconciled", "jobs": mended.jobs, "hints": mended.hints}
             log.info("hinted again", extra=fields)

@@ -18,13 +18,12 @@ from nasfarm_workers.heads.registry import head_named
 from nasfarm_workers.pixels import Picture, View
 from nasfarm_workers.progress import Progress
 from nasfarm_workers.recipes.careful import groups, unrun
-from nasfarm_workers.recipes.lines import lines_of
+from nasfarm_workers.recipes.lines import failed, lines_of
 from nasfarm_workers.runtime.batch import batches
 from nasfarm_workers.runtime.decode import decode
 from nasfarm_workers.runtime.publish import publish
-from nasfarm_workers.runtime.read import Ahead
 from nasfarm_workers.runtime.views import by_picture, crops, whole
-from nasfarm_workers.worker import Worker
+from nasfarm_workers.worker import Files, Worker
 
 Found = list[tuple[Finding, ...]]  # what a stage found: one tuple of findings a picture
 
@@ -34,7 +33,7 @@ def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Li
     items = worker.items(job, lease.chunk)
     lines = unrun(items, lease.held)
     together = groups(items, lease, job.recipe.chunk_items)
-    with worker.reading(together) as files:
+    with worker.reading(together, beat) as files:
         for group in together:
             beat.fly(group[0].i if lease.careful else None)
             lines += run_group(group, files, job.recipe, worker, beat)
@@ -45,7 +44,7 @@ def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Li
 
 
 def run_group(
-    items: Sequence[Item], files: Ahead, recipe: ResolvedRecipe, worker: Worker, beat: Progress
+    items: Sequence[Item], files: Files, recipe: ResolvedRecipe, worker: Worker, beat: Progress
 ) -> list[Line]:
     """The lines of items that are run together; apart, where a model fails on them together."""
     seen = look(items, files, recipe, worker, beat)
@@ -53,20 +52,20 @@ def run_group(
         found = find([one for one in seen if isinstance(one, Picture)], recipe, worker, beat)
     except ImageError as error:
         if len(items) == 1:
-            return [Line(items[0].i, items[0].item, fault=Fault(error.code, str(error)))]
+            return [failed(items[0], Fault(error.code, str(error)))]
         return [line for item in items for line in run_group([item], files, recipe, worker, beat)]
     return lines_of(items, seen, found, recipe)
 
 
 def look(
-    items: Sequence[Item], files: Ahead, recipe: ResolvedRecipe, worker: Worker, beat: Progress
+    items: Sequence[Item], files: Files, recipe: ResolvedRecipe, worker: Worker, beat: Progress
 ) -> list[Picture | Fault]:
     """Each item's picture, hardly larger than the recipe needs it, or why there is none."""
     seen: list[Picture | Fault] = []
     limit, enough = worker.image_limit_mp, worker.enough(recipe)
     for item in items:
         beat.step()
-        seen.append(decode(files.take(item), item.item, recipe.max_side, limit, enough))
+        seen.append(decode(files.take(item), item.name, recipe.max_side, limit, enough))
     return seen
 
 

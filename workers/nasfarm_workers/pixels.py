@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +33,41 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OpenFile:
+    """An item's file, to be read in parts and closed. `name` is its address.
+
+    changed: as of a Blob.
+    """
+
+    file: BinaryIO
+    name: str
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """A frame of a video as its decoder gave it: whoever wants pixels says in which size.
+
+    width, height: in pixels, as it lies in the video. quarter_turns: so many to the left make it
+    upright. drawn: width and height → its pixels, not turned. taken_at: as of a Picture.
+    changed: as of a Blob.
+    """
+
+    width: int
+    height: int
+    quarter_turns: int
+    drawn: Callable[[int, int], RGB]
+    taken_at: str = ""
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Picture:
     """A decoded item. `pixels` may be smaller than the original.
 
     width, height: of the upright original in pixels.
     taken_at: ISO 8601, without an offset where the camera wrote none; "" if the file has no time.
-    time_source: "exif", or "" together with `taken_at`.
+    time_source: "exif" or "video"; "" together with `taken_at`.
     changed: its file is not as it was when it was handed in.
     """
 

@@ -113,13 +113,15 @@ def run(lease: Lease, worker: Worker, beat: Progress) -> bool:
     note_failures(worker.jobs.path(job.job_id), lease, lines)
     # Of the file that stands, which may be another worker's.
     ok, errors = chunk_tally(worker.jobs.chunk_file(job.job_id, lease.chunk))
-    root = worker.root_of(job, lease.chunk)
-    leases = worker.broker.leases
+    chunk = worker.chunk(job, lease.chunk)
     sample = Sample(work_of(job.recipe), ok, seconds) if ok and not lease.careful else None
-    finished = leases.done(job.job_id, lease.chunk, root, ok, errors, worked=True, sample=sample)
+    finished = worker.broker.leases.done(
+        job.job_id, lease.chunk, chunk.root, ok, errors,
+        worked=True, sample=sample, again=chunk.generation > 0,
+    )  # fmt: skip
     log.info("chunk done", extra={**facts(lease), "action": "chunk_done", "items": ok + errors})
     if finished.next_chunk is not None:
-        queue = queue_name(job.priority, root)
+        queue = queue_name(job.priority, chunk.root)
         worker.broker.hints.send([Hint(job.job_id, finished.next_chunk, queue)])
     return finished.left == 0
 

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasfarm.broker.client import Broker
-from nasfarm.core.items import Item
-from nasfarm.core.jobs import Job
+from nasfarm.core.items import Item, is_video
+from nasfarm.core.jobs import Chunk, Job
 from nasfarm.core.leases import Lease, Refusal
+from nasfarm.core.lines import Fault
 from nasfarm.core.models import PinnedModel
 from nasfarm.core.recipes import WHOLE_IMAGE, ResolvedRecipe
 from nasfarm.jobs.manifest import read_items
 from nasfarm.jobs.store import JobStore
-from nasfarm.plan.chunks import chunk_of
+from nasfarm.plan.chunks import chunk_of, segment_with
 from nasfarm.registry.store import ModelStore
 from nasfarm.registry.sync import verified_copy
-from nasfarm_workers.pixels import Enough, every_pixel
+from nasfarm_workers.pixels import Blob, Enough, Shot, every_pixel
 from nasfarm_workers.progress import Progress
 from nasfarm_workers.runtime.batch import least_scale
-from nasfarm_workers.runtime.read import Ahead, Pace, read_ahead
+from nasfarm_workers.runtime.frames import Videos
+from nasfarm_workers.runtime.read import Ahead, Pace, open_file, read_ahead
 from nasfarm_workers.runtime.session import open_session
 from nasfarm_workers.runtime.session_cache import OpenModel, SessionCache
 from nasfarm_workers.tuning.choice import CPU, Tuning
 
 OPENING_IMAGES = 5
 """Opening a model may take as long as so many images: it may come from a slow share first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A chunk's items as they are asked for: pictures are read ahead, videos frame by frame."""
+
+    pictures: Ahead
+    videos: Videos
+
+    def take(self, item: Item) -> Blob | Shot | Fault:
+        """What the item's file holds. Raises StorageError where its root is away."""
+        source = self.videos if is_video(item.item) else self.pictures
+        return source.take(item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +81,14 @@ class Worker:
         """A chunk's items. Raises StorageError; RejectError where the plan has no such chunk."""
         plan = self.jobs.plan(job)
         chunk = chunk_of(job.job_id, plan, number)
-        return read_items(self.jobs.manifest(job.job_id), plan, chunk.items)
+        segment = segment_with(plan, number)
+        # A rolling job's plan may have 80,000 segments, and a chunk is in one of them.
+        needed = plan if segment is None or segment.picked else (segment,)
+        return read_items(self.jobs.manifest(job.job_id), needed, chunk.items)
 
-    def root_of(self, job: Job, number: int) -> str:
-        """The root that a chunk's files lie in."""
-        return chunk_of(job.job_id, self.jobs.plan(job), number).root
+    def chunk(self, job: Job, number: int) -> Chunk:
+        """A chunk as it is planned. Raises StorageError, LookupError."""
+        return chunk_of(job.job_id, self.jobs.plan(job), number)
 
     def open_models(self, recipe: ResolvedRecipe, beat: Progress) -> None:
         """Have every stage's model open before an image can be blamed for anything."""
@@ -78,10 +96,15 @@ class Worker:
             beat.step(OPENING_IMAGES)
             self.models.get(stage.model)
 
-    def reading(self, groups: Sequence[Sequence[Item]]) -> AbstractContextManager[Ahead]:
-        """The files of these items, read ahead of the work."""
-        items = [item for group in groups for item in group]
-        return read_ahead(items, self.roots, self.present, self.pace)
+    @contextmanager
+    def reading(self, groups: Sequence[Sequence[Item]], beat: Progress) -> Iterator[Files]:
+        """The files of these items, pictures read ahead of the work; `beat` goes on with frames."""
+        pictures = [item for group in groups for item in group if not is_video(item.item)]
+        videos = Videos(
+            lambda item: open_file(item, self.roots(), self.present), beat.step, self.image_limit_mp
+        )
+        with read_ahead(pictures, self.roots, self.present, self.pace) as ahead, closing(videos):
+            yield Files(ahead, videos)
 
     def enough(self, recipe: ResolvedRecipe) -> Enough:
         """How large a picture has to be for the recipe: whoever cuts out of it wants it whole."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import redis
@@ -55,6 +55,26 @@ class Hints:
         with broker_errors():
             messages = self._client.lrange(queue, 0, -1)
         return {named for message in messages if (named := _named(str(message))) is not None}
+
+
+class Waiting:
+    """What waits in the queues, each read once, when first asked for: for a pass over many jobs.
+
+    read: queue → (job, chunk) of every hint in it.
+    """
+
+    def __init__(self, read: Callable[[str], set[tuple[str, int]]]) -> None:
+        self._read = read
+        self._queues: dict[str, dict[str, set[int]]] = {}
+
+    def of(self, queue: str, job_id: str) -> set[int]:
+        """A job's chunks that wait in a queue. Raises what `read` raises."""
+        if queue not in self._queues:
+            jobs: dict[str, set[int]] = {}
+            for named, chunk in self._read(queue):
+                jobs.setdefault(named, set()).add(chunk)
+            self._queues[queue] = jobs
+        return self._queues[queue].get(job_id, set())
 
 
 def task_id(hint: Hint) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import redis
 
@@ -23,6 +23,11 @@ from nasfarm.core.leases import Finished, Lease, Refusal
 
 _LIVE = "farm:live"
 
+REFRESH_S = 60
+"""A rolling job's results are written again at most so often: they hold a whole day."""
+
+Role = Literal["reconciler", "watcher"]
+
 
 def _job(job_id: str) -> str:
     return f"farm:job:{job_id}"
@@ -34,6 +39,10 @@ def _done(job_id: str) -> str:
 
 def _leases(job_id: str) -> str:
     return f"farm:leases:{job_id}"
+
+
+def _refresh(job_id: str) -> str:
+    return f"farm:refresh:{job_id}"
 
 
 def _held(text: str) -> Held:
@@ -98,16 +107,17 @@ class Leases:
 
     def done(
         self, job_id: str, chunk: int, root: str, ok: int, errors: int, *,
-        worked: bool, sample: Sample | None = None,
+        worked: bool, sample: Sample | None = None, again: bool = False,
     ) -> Finished:  # fmt: skip
         """Record a published chunk. Harmless to repeat.
 
         worked: a worker has just run it; else it was found on storage. sample: how fast it went.
+        again: it is a retry's, whose items have counted as errors until now.
         """
         keys = [_job(job_id), _done(job_id), _leases(job_id), RATES]
         pace = ("", 0, 0) if sample is None else (sample.work, sample.per_s, weight(sample.seconds))
         first, next_chunk, left = self._run(
-            "done", keys, chunk, root, ok, errors, int(worked), *pace
+            "done", keys, chunk, root, ok, errors, int(worked), *pace, int(again)
         )
         return Finished(bool(first), int(next_chunk) if next_chunk >= 0 else None, int(left))
 
@@ -183,17 +193,31 @@ class Leases:
         counts = self.counts(job_id)
         return Pace(counts.images_per_s if counts else None)
 
-    # -- the one reconciler ------------------------------------------------------------------
+    # -- what one of many does ---------------------------------------------------------------
 
-    def lead(self, boot: str, for_s: float) -> bool:
-        """Be the one that reconciles for `for_s` seconds; False where another agent is."""
-        key = "farm:reconciler"
+    def begin_refresh(self, job_id: str) -> bool:
+        """Be the one that writes a rolling job's results; False for a while after anybody has."""
+        with broker_errors():
+            return bool(self._client.set(_refresh(job_id), "1", nx=True, ex=REFRESH_S))
+
+    def refreshed_lately(self, job_id: str) -> bool:
+        with broker_errors():
+            return bool(self._client.exists(_refresh(job_id)))
+
+    def lead(self, boot: str, for_s: float, role: Role = "reconciler") -> bool:
+        """Be the one that has the role for `for_s` seconds; False where another process has."""
+        key = f"farm:{role}"
         with broker_errors():
             if self._client.set(key, boot, nx=True, px=int(for_s * 1000)):
                 return True
             if self._client.get(key) != boot:
                 return False
             return bool(self._client.pexpire(key, int(for_s * 1000)))
+
+    def is_led(self, role: Role) -> bool:
+        """Whether somebody has the role now."""
+        with broker_errors():
+            return bool(self._client.exists(f"farm:{role}"))
 
     def _now_ms(self) -> int:
         seconds, micros = self._client.time()

@@ -15,6 +15,7 @@ from nasfarm.cli.show import as_json, document, say, table
 def doctor(ctx: click.Context, session: Session, as_json: bool) -> None:
     """Check this machine and the farm. Exit status: 0 healthy, 1 warnings, 2 broken."""
     from nasfarm import doctor
+    from nasfarm.core.checks import worst
 
     checks = doctor.examine(session.farm())
     if as_json:
@@ -27,4 +28,4 @@ def doctor(ctx: click.Context, session: Session, as_json: bool) -> None:
         for each in checks:
             if each.mend:
                 say(f"{each.what} {each.where}: {each.mend}")
-    ctx.exit(doctor.worst(checks))
+    ctx.exit(worst(checks))

@@ -6,8 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from nasfarm.core.items import item_name
+
 MOST = 72
 """Letters that words about one picture take at most: a line on a terminal, beside its name."""
+
+
+def name(line: Mapping[str, Any]) -> str:
+    """What a line is about: an item's address, and the number of its frame where it is one."""
+    return item_name(line["item"], line.get("frame", {}).get("number"))
 
 
 def words(line: Mapping[str, Any]) -> str:

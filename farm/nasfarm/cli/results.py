@@ -62,11 +62,11 @@ def results(
 
 
 def _show(job: str, lines: Lines, items: int) -> None:
-    from nasfarm.cli.found import words
+    from nasfarm.cli.found import name, words
 
     table(
         ("picture", "what was found"),
-        ((line["item"], words(line)) for line in islice(lines(), ROWS)),
+        ((name(line), words(line)) for line in islice(lines(), ROWS)),
     )
     if items > ROWS:
         say(f"… the first {ROWS} of {items} pictures.")

@@ -20,10 +20,12 @@ def retry(session: Session, job: str, failed: bool, as_json: bool) -> None:
     from nasfarm import follow
 
     farm = session.farm()
-    count = follow.retry(farm.job(job), farm.home, farm.broker)
+    record = farm.job(job)
+    count = follow.retry(record, farm.home, farm.broker)
     if as_json:
         document({"job_id": job, "items": count})
     elif count:
-        say(f"{number_of(count, 'picture')} handed in again. Follow it: farm wait {job}")
+        how = "status" if record.rolling else "wait"  # which would wait until midnight
+        say(f"{number_of(count, 'picture')} handed in again. Follow it: farm {how} {job}")
     else:
-        say(f"No picture of {job} failed; there is nothing to run again.")
+        say(f"There is nothing to run again: no picture of {job} failed, or it is run already.")

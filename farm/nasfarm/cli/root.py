@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from nasfarm.errors import FarmError, MissingExtraError, RejectError, UnknownNam
 
 if TYPE_CHECKING:
     from nasfarm.api import Farm
+    from nasfarm.config import Settings
 
 TRY_AGAIN = 75
 """Exit status where the farm cannot do it now (EX_TEMPFAIL)."""
@@ -31,7 +32,7 @@ SECTIONS = {
         "submit": "Hand in pictures",
         "results": "What was found, for you or for another program",
         "status": "How far a job is, or the whole farm",
-        "jobs": "Every job, the newest first",
+        "jobs": "The newest jobs, or every one",
         "wait": "Follow a job until it ends",
         "failed": "Which pictures failed, and why",
         "retry": "Run those once more",
@@ -45,7 +46,9 @@ SECTIONS = {
         "nodes": "Which boxes lend their cores now",
         "doctor": "Check this machine and the farm; each finding with what mends it",
         "reconcile": "Look after lost work at once; safe at any time",
+        "gc": "Remove what the keep rules keep no longer",
         "worker": "Lend this machine's cores (`farm up` starts it)",
+        "watch": "Take what is dropped into the inbox (`farm up` starts it)",
     },
 }
 """The commands as --help lists them: the lines stand here so that it need not import them all."""
@@ -63,6 +66,12 @@ class Session:
         from nasfarm.api import Farm  # Redis and YAML: not for --help
 
         return Farm(self._home)
+
+    def unread(self) -> Settings:
+        """The folders alone, for what has to work while farm.yml cannot be read."""
+        from nasfarm import config
+
+        return config.unread(self._home, os.environ)
 
 
 class Commands(click.Group):
@@ -111,6 +120,8 @@ class Commands(click.Group):
 
 def _brought(name: str) -> click.Command | None:
     """A command of another part; one that says what to install where that part is missing."""
+    from importlib.metadata import entry_points  # 0.05 s that no other command needs
+
     for entry in entry_points(group="nasfarm.commands", name=name):
         try:
             command: click.Command = entry.load()

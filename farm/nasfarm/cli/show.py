@@ -68,6 +68,14 @@ def number_of(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
+def amount(size: int) -> str:
+    """Bytes in words: `840 bytes`, `12 kB`, `3.4 MB`, `1.2 GB`."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size / 1000:.0f} kB" if size >= 1000 else number_of(size, "byte")
+
+
 def duration(seconds: float | None) -> str:
     """`48 s`, `12 min`, `3 h 20 min`; `-` where it is not known."""
     if seconds is None:

@@ -28,14 +28,24 @@ from nasfarm.core.requests import Request
 @timeout
 @click.option("--again", is_flag=True, help="Run anew what was done before.")
 @click.option("--new", is_flag=True, help="Leave out pictures this recipe has done before.")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="Of videos, one frame each S seconds (0: every frame); of those in folders, too.",
+)
 @click.option("--dry-run", is_flag=True, help="Count what would be done, and do nothing.")
 @as_json
 @click.pass_obj
 def submit(
     session: Session, paths: tuple[str, ...], recipe: str, sets: tuple[str, ...], priority: str,
-    wait: bool, timeout: float | None, again: bool, new: bool, dry_run: bool, as_json: bool,
+    wait: bool, timeout: float | None, again: bool, new: bool, every: float | None, dry_run: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
-    """Hand in files, folders or patterns in quotes; links are followed, hidden files left out."""
+    """Hand in files, folders or patterns in quotes; links are followed, hidden files left out.
+
+    Of a video that is named every frame is a picture; see --every.
+    """
     from nasfarm import follow, log
     from nasfarm.cli.waiting import exit_status, handed_in, wait_for
 
@@ -44,8 +54,9 @@ def submit(
     # A shell leaves the ~ of a pattern in quotes as it is.
     named = tuple(os.path.expanduser(path) if path.startswith("~/") else path for path in paths)
     request = Request(
-        named, recipe, sets, Priority(priority), again=again, new=new, dry_run=dry_run
-    )
+        named, recipe, sets, Priority(priority), again=again, new=new, dry_run=dry_run,
+        every_s=every,
+    )  # fmt: skip
     done = farm.request(request)
     answer = wire.plain(done)
     hinted = answer.pop("hinted")

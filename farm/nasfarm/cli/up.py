@@ -21,14 +21,18 @@ from nasfarm.cli.show import number_of, say, seconds
 )
 @click.pass_obj
 def up(session: Session, detach: bool, no_flower: bool, no_watch: bool, timeout: float) -> None:
-    """Start the farm on this machine: broker (unless broker.url names one) and node agent."""
+    """Start the farm on this machine: broker (unless broker.url names one), node agent, and the
+    watcher of the drop folder.
+    """
     from nasfarm.setup import start_detached
     from nasfarm.setup import up as run
 
     farm = session.farm()
     if not detach:
-        run(farm, say)
+        run(farm, say, watch=not no_watch)
         return
-    report = start_detached(farm, timeout)
+    report = start_detached(farm, timeout, watch=not no_watch)
     say(f"The farm is up on {report.node}: {number_of(len(report.slots), 'slot')}.")
     say("Hand in pictures: farm submit FOLDER --recipe detect   Stop the farm: farm down")
+    if not no_watch:
+        say(f"Or put them into {farm.settings.inbox_folder / 'detect'}")

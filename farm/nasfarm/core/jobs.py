@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +10,9 @@ from nasfarm.core.recipes import ResolvedRecipe
 
 FORMAT = 1
 """Format of the job folder; older ones are read or migrated."""
+
+NEWEST_FORMAT = 2
+"""Format of a job that grows, or has frames of videos: versions that know no such job leave it."""
 
 
 class State(StrEnum):
@@ -65,6 +69,21 @@ class Segment:
         return self.first + self.chunks
 
 
+def newest_generation(plan: Iterable[Segment]) -> int:
+    """0, or how often a job's failed items were handed in again."""
+    return max((segment.generation for segment in plan), default=0)
+
+
+def end_of_plan(plan: Sequence[Segment]) -> int:
+    """How many chunks there are. A rolling job begins with none."""
+    return plan[-1].end if plan else 0
+
+
+def items_in(plan: Iterable[Segment]) -> int:
+    """How many items there are, each once however often it was handed in again."""
+    return sum(segment.items for segment in plan if not segment.picked)
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """What one hint names: some items of one job, by number."""
@@ -88,8 +107,24 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """What makes a job a rolling one: the local day (`YYYY-MM-DD`) whose dropped files it holds.
+
+    sidecars: each file gets its line beside it. daily_csv: the day gets a table.
+    """
+
+    day: str
+    sidecars: bool = False
+    daily_csv: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """job.json: the request, resolved; never rewritten. `plan` holds generation 0."""
+    """job.json: the request, resolved; never rewritten. `plan` holds generation 0; of a rolling
+    job (`watched`) both are empty, and plan.jsonl holds the plan.
+
+    frames: so many of the items are frames of videos; of a rolling job it is not known.
+    """
 
     job_id: str
     key: str
@@ -100,6 +135,18 @@ class Job:
     bytes: int
     skipped: Skipped
     plan: tuple[Segment, ...]
+    watched: Watched | None = None
+    frames: int = 0
+
+    @property
+    def format(self) -> int:
+        """The format of its folder."""
+        return NEWEST_FORMAT if self.rolling or self.frames else FORMAT
+
+    @property
+    def rolling(self) -> bool:
+        """Whether the job grows: its manifest and plan are appended to until its day is over."""
+        return self.watched is not None
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -117,6 +164,17 @@ class Summary:
     errors: int
     found: tuple[tuple[str, int], ...]
     """Label and how often it was found over the whole job, the most frequent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """refreshed.json of a rolling job: which chunks its results.jsonl holds, as runs start..end.
+
+    sealed: the day was over then, so nothing was left to come.
+    """
+
+    chunks: tuple[tuple[int, int], ...] = ()
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

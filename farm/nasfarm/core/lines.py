@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nasfarm.core.items import Frame
+
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the upright original."""
 Polygon = tuple[tuple[float, float], ...]
@@ -77,6 +79,8 @@ class Line:
     """One item's line: `ok` with size, model and fields, or an error with its fault.
 
     note: what a reader should know, e.g. that the file has changed since it was handed in.
+    frame: which picture of a video it is; None for a picture that is a file.
+    same_as: the address of an earlier file of the same content, which has all that is to be said.
     fields: by recipe, e.g. `detections` → tuple of Detection, `embedding` → Embedding.
     """
 
@@ -89,7 +93,9 @@ class Line:
     taken_at: str = ""
     time_source: str = ""
     note: str = ""
+    frame: Frame | None = None
     fields: Fields = field(default_factory=dict)
+    same_as: str = ""
 
     @property
     def vector(self) -> bytes:

@@ -12,6 +12,8 @@ class Request:
     """Paths or patterns, a recipe's name, `key=value` settings.
 
     again: run anew what was done before. new: leave out what was done before.
+    every_s: of videos, one frame each so many seconds, 0: every frame, also of those in folders;
+    None: every frame, only of those that are named.
     """
 
     paths: tuple[str, ...]
@@ -21,6 +23,7 @@ class Request:
     again: bool = False
     new: bool = False
     dry_run: bool = False
+    every_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

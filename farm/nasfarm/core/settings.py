@@ -10,15 +10,20 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from nasfarm.core.items import HOME_ROOT, ROOT_NAME
+from nasfarm.core.rules import recipe_rules
 from nasfarm.errors import RejectError
 
 NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 LEVELS = ("debug", "info", "warning", "error")
+MODES = ("auto", "events", "poll", "leave")
+"""How `farm watch` hears of new files: of the kernel's events, by looking, or by what the folder
+lies on. leave: files stay where they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A setting a user may write. kind: number | integer | level | name | broker | roots.
+    """A setting a user may write. kind: number | integer | level | mode | name | broker | roots |
+    recipes.
 
     shared: it may stand in farm.yml, which all machines read.
     """
@@ -31,7 +36,8 @@ class Key:
 
     @property
     def field(self) -> str:
-        return "added_roots" if self.kind == "roots" else self.name.replace(".", "_")
+        named = {"roots": "added_roots", "recipes": "recipe_rules"}
+        return named.get(self.kind, self.name.replace(".", "_"))
 
     @property
     def variable(self) -> str:
@@ -56,9 +62,17 @@ KEYS = {
         Key("slot_memory_mb", "integer", 300, 1_000_000),
         Key("log.level", "level"),
         Key("roots", "roots", shared=False),
+        Key("watch.mode", "mode"),
+        Key("watch.settle_s", "number", 0.1, 3600),
+        Key("watch.poll_s", "number", 0.1, 3600),
+        Key("watch.most_waiting", "integer", 1, 10_000_000),
+        Key("watch.free_mb", "integer", 0, 100_000_000),
+        Key("keep.jobs_days", "number", 0.01, 36_500),
+        Key("keep.logs_days", "number", 0.01, 36_500),
+        Key("recipes", "recipes"),
     )
 }
-VARIABLES = {key.variable: key for key in KEYS.values() if key.kind != "roots"}
+VARIABLES = {key.variable: key for key in KEYS.values() if key.kind not in ("roots", "recipes")}
 
 
 def from_text(key: Key, text: str) -> object:
@@ -79,6 +93,8 @@ def has_password(url: str) -> bool:
 
 def checked(key: Key, value: object, place: str) -> Any:
     """The value as Settings holds it. Raises RejectError that begins with `place`."""
+    if key.kind == "recipes":
+        return recipe_rules(value, place)
     good, wanted = _CHECKS[key.kind](key, value)
     if good is None:
         # An address may hold a password, so it is never shown.
@@ -104,6 +120,12 @@ def _integer(key: Key, value: object) -> tuple[int | None, str]:
 def _level(key: Key, value: object) -> tuple[str | None, str]:
     return (value if isinstance(value, str) and value in LEVELS else None), (
         f"one of {', '.join(LEVELS)}"
+    )
+
+
+def _mode(key: Key, value: object) -> tuple[str | None, str]:
+    return (value if isinstance(value, str) and value in MODES else None), (
+        f"one of {', '.join(MODES)}"
     )
 
 
@@ -140,6 +162,7 @@ _CHECKS: Mapping[str, Callable[[Key, object], tuple[Any | None, str]]] = {
     "number": _number,
     "integer": _integer,
     "level": _level,
+    "mode": _mode,
     "name": _name,
     "broker": _broker,
     "roots": _roots,

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from nasfarm.core.items import Item
 from nasfarm.core.lines import Embedding, Line
 from nasfarm.errors import RejectError
 
@@ -57,22 +58,32 @@ def plain(value: object) -> Any:
     return msgspec.to_builtins(value)
 
 
+def item_bytes(item: Item) -> bytes:
+    """A line of the manifest, ending in a line break; `frame` and `same_as` only where they say
+    something.
+    """
+    record = plain(item)
+    if item.frame is None:
+        del record["frame"]
+    if not item.same_as:
+        del record["same_as"]
+    return encode(record) + b"\n"
+
+
 def line_bytes(line: Line, row: int) -> bytes:
     """A result line as INTERFACE has it, ending in a line break: fields in order, nothing empty.
 
     row: the line's place in its chunk, and its embedding's in the chunk's .npy file.
     """
+    record: dict[str, Any] = {"i": line.i, "item": line.item}
+    if line.frame is not None:
+        record["frame"] = plain(line.frame)
     if line.fault is not None:
-        record: dict[str, Any] = {
-            "i": line.i,
-            "item": line.item,
-            "status": "error",
-            "error": plain(line.fault),
-        }
+        record |= {"status": "error", "error": plain(line.fault)}
+    elif line.same_as:
+        record |= {"status": "ok", "same_as": line.same_as}
     else:
-        record = {
-            "i": line.i,
-            "item": line.item,
+        record |= {
             "status": "ok",
             "width": line.width,
             "height": line.height,

@@ -1,4 +1,4 @@
-"""Paths that a user names to the files that become items, one by one, and a tally of the rest.
+"""Paths that a user names to files and frames that become items, one by one; a tally of the rest.
 
 Paths are resolved before their root is chosen, so a link cannot lead out of every root unseen.
 """
@@ -12,11 +12,12 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from nasfarm.core.items import HOME_ROOT, SENTINEL, Found, address
+from nasfarm.core.items import HOME_ROOT, SENTINEL, Found, address, is_video
 from nasfarm.core.jobs import Skipped
 from nasfarm.errors import RejectError, UnknownNameError
 from nasfarm.intake.names import is_image, is_system
 from nasfarm.intake.patterns import has_pattern, matching
+from nasfarm.intake.videos import frames
 
 log = logging.getLogger(__name__)
 
@@ -43,26 +44,57 @@ class Tally:
         return Skipped(done, self.not_a_file, self.outside_root, self.system, self.other_type)
 
 
-def scan(arguments: Iterable[str], locate: Locate, tally: Tally) -> Iterator[Found]:
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """What every step of a scan knows. videos: those in folders are taken, too."""
+
+    locate: Locate
+    tally: Tally
+    videos: bool
+
+    def takes(self, name: str) -> bool:
+        return is_image(name) or (self.videos and is_video(name))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that becomes an item, or as a video many, and the path by which it was reached."""
+
+    found: Found
+    path: str
+
+
+def scan(
+    arguments: Iterable[str], locate: Locate, tally: Tally, every_s: float | None = None
+) -> Iterator[Found]:
     """Yield a Found for every image that the arguments name: files, folders, patterns; in no order.
 
+    Of a video its frames are yielded, one each `every_s` seconds, 0 or None: every frame. Among
+    people's photos lie clips of thousands of frames: so with None a video in a folder counts as
+    another type, and only one that is named, or meant by a pattern such as `*.mp4`, is taken.
     A file reached by two arguments is yielded twice. Raises RejectError for an argument that does
     not exist, lies outside every root, or is neither a file nor a folder.
     """
     for argument in arguments:
+        known = _Scan(locate, tally, videos=every_s is not None or is_video(argument))
         if has_pattern(argument) and not os.path.lexists(argument):
-            yield from _matching(argument, locate, tally)
+            files = _matching(argument, known)
         else:
-            yield from _named(argument, locate, tally)
+            files = _named(argument, known)
+        for file in files:
+            if is_video(file.found.item):
+                yield from frames(file.found, file.path, every_s or 0.0)
+            else:
+                yield file.found
 
 
-def _named(argument: str, locate: Locate, tally: Tally) -> Iterator[Found]:
+def _named(argument: str, scan: _Scan) -> Iterator[_File]:
     """What the user names outright must be usable, or the whole request is refused."""
     path = os.path.realpath(argument)
     status = _status(argument)
     if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
         raise RejectError(f"{argument}: is neither a file nor a folder. Name files or folders.")
-    place = locate(path)
+    place = scan.locate(path)
     if place is None:
         folder = path if stat.S_ISDIR(status.st_mode) else os.path.dirname(path)
         raise RejectError(
@@ -71,9 +103,9 @@ def _named(argument: str, locate: Locate, tally: Tally) -> Iterator[Found]:
             code="outside_root",
         )
     if stat.S_ISREG(status.st_mode):
-        yield Found(address(*place), status.st_size, status.st_mtime_ns)
+        yield _File(Found(address(*place), status.st_size, status.st_mtime_ns), path)
     elif os.access(path, os.R_OK | os.X_OK):
-        yield from _walk(path, locate, tally)
+        yield from _walk(path, scan)
     else:
         raise RejectError(f"{argument}: you may not list this folder. Check its permissions.")
 
@@ -92,39 +124,39 @@ def _status(argument: str) -> os.stat_result:
         raise RejectError(f"{argument}: {error.strerror}. Name a file or a folder.") from error
 
 
-def _matching(pattern: str, locate: Locate, tally: Tally) -> Iterator[Found]:
+def _matching(pattern: str, scan: _Scan) -> Iterator[_File]:
     """What a pattern matches is treated like the content of a folder."""
     matched = False
     for path in matching(pattern):
         matched = True
-        found = _look(path, os.path.basename(path), locate, tally)
-        if isinstance(found, Found):
+        found = _look(path, os.path.basename(path), scan)
+        if isinstance(found, _File):
             yield found
         elif found is not None:
-            yield from _walk(found, locate, tally)
+            yield from _walk(found, scan)
     if not matched:
         raise RejectError(f"{pattern}: nothing matches this pattern. Check it with: ls {pattern}")
 
 
-def _walk(top: str, locate: Locate, tally: Tally) -> Iterator[Found]:
+def _walk(top: str, scan: _Scan) -> Iterator[_File]:
     """Everything below a resolved folder. Its depth and the size of its folders cost no memory."""
     pending = [top]
     while pending:
         folder = pending.pop()
-        place = locate(folder)
+        place = scan.locate(folder)
         if place is None:
             continue
         root, below = place
         if root == HOME_ROOT and below in OWN_FOLDERS:
-            tally.system += 1
+            scan.tally.system += 1
             continue
         prefix = below + b"/" if below else b""
-        for entry in _entries(folder, tally):
+        for entry in _entries(folder, scan.tally):
             if entry.is_symlink():
-                found = _look(entry.path, entry.name, locate, tally)
+                found = _look(entry.path, entry.name, scan)
             else:
-                found = _entry(entry, root, prefix, tally)
-            if isinstance(found, Found):
+                found = _entry(entry, root, prefix, scan)
+            if isinstance(found, _File):
                 yield found
             elif found is not None:
                 pending.append(found)
@@ -147,28 +179,29 @@ def _entries(folder: str, tally: Tally) -> Iterator[os.DirEntry[str]]:
         )
 
 
-def _entry(entry: os.DirEntry[str], root: str, prefix: bytes, tally: Tally) -> Found | str | None:
+def _entry(entry: os.DirEntry[str], root: str, prefix: bytes, scan: _Scan) -> _File | str | None:
     """An entry that is no link: an item, a folder to walk, or nothing, which was counted."""
     try:
         if is_system(entry.name):
-            tally.system += entry.name != SENTINEL
+            scan.tally.system += entry.name != SENTINEL
         elif entry.is_dir(follow_symlinks=False):
             return entry.path
         elif not entry.is_file(follow_symlinks=False):
-            tally.not_a_file += 1
-        elif not is_image(entry.name):
-            tally.other_type += 1
+            scan.tally.not_a_file += 1
+        elif not scan.takes(entry.name):
+            scan.tally.other_type += 1
         else:
             status = entry.stat(follow_symlinks=False)
-            name = prefix + os.fsencode(entry.name)
-            return Found(address(root, name), status.st_size, status.st_mtime_ns)
+            item = address(root, prefix + os.fsencode(entry.name))
+            return _File(Found(item, status.st_size, status.st_mtime_ns), entry.path)
     except OSError:  # gone since the folder was listed
-        tally.not_a_file += 1
+        scan.tally.not_a_file += 1
     return None
 
 
-def _look(path: str, name: str, locate: Locate, tally: Tally) -> Found | str | None:
+def _look(path: str, name: str, scan: _Scan) -> _File | str | None:
     """A path whose links are resolved: an item, a folder to walk, or nothing, which was counted."""
+    tally = scan.tally
     if is_system(name):
         tally.system += name != SENTINEL
         return None
@@ -178,17 +211,17 @@ def _look(path: str, name: str, locate: Locate, tally: Tally) -> Found | str | N
     except OSError:
         tally.not_a_file += 1
         return None
-    place = locate(target)
+    place = scan.locate(target)
     if place is None:
         tally.outside_root += 1
     elif stat.S_ISDIR(status.st_mode):
         return target
     elif not stat.S_ISREG(status.st_mode):
         tally.not_a_file += 1
-    elif not is_image(name):
+    elif not scan.takes(name):
         tally.other_type += 1
     else:
-        return Found(address(*place), status.st_size, status.st_mtime_ns)
+        return _File(Found(address(*place), status.st_size, status.st_mtime_ns), target)
     return None
 
 

@@ -12,7 +12,7 @@ from nasfarm.jobs.store import JobStore
 
 
 def done_before(store: JobStore, recipe: ResolvedRecipe) -> Iterator[Found]:
-    """Every file that has a good line of this very recipe; one may come more than once."""
+    """Every file, or frame, that has a good line of this very recipe; more than once, it may be."""
     for job_id in sorted(store.ids()):
         if not job_id.startswith(f"{recipe.name}-") or not store.exists(job_id):
             continue
@@ -24,5 +24,5 @@ def done_before(store: JobStore, recipe: ResolvedRecipe) -> Iterator[Found]:
         wanted = next(good, None)
         for item in iterate(store.manifest(job_id)):
             if item.i == wanted:
-                yield Found(item.item, item.bytes, item.mtime_ns)
+                yield Found(item.item, item.bytes, item.mtime_ns, item.frame)
                 wanted = next(good, None)

@@ -5,10 +5,10 @@ What has a place in the picture is written: detections, and texts as one class o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 
 from nasfarm.core import wire
 from nasfarm.core.items import ROOT_NAME, split_address
@@ -40,15 +40,15 @@ def write_coco(lines: Lines, out: BinaryIO, labels: Sequence[str] = ()) -> Expor
     """COCO's object detection format (cocodataset.org/#format-data).
 
     Category ids are class number + 1, so that a model keeps its ids from job to job. Image ids are
-    the item's number; `file_name` is the path within the root. Failed items are left out. labels:
-    the model's, to name categories nothing was found of. Raises RejectError where the job looked
-    for nothing that has a place.
+    the item's number; `file_name` is the path within the root. Failed items are left out, and
+    those that are the same as an earlier one. labels: the model's, to name categories nothing was
+    found of. Raises RejectError where the job looked for nothing that has a place.
     """
     _check_places(lines)
     out.write(b'{"info":{"description":"results of a nasfarm job"},"licenses":[],"images":[')
     images, left_out = 0, 0
     for line in lines():
-        if line["status"] != "ok":
+        if not _was_looked_at(line):
             left_out += 1
             continue
         out.write((b",\n" if images else b"\n") + wire.encode(_image(line)))
@@ -71,8 +71,8 @@ def write_yolo(lines: Lines, folder: Path, labels: Sequence[str] = ()) -> Export
     """A text file for each image: lines of class, centre x and y, width, height, all as 0..1.
 
     Files lie as the images do, under the root's name: `photos/2026/05/a.txt`; `classes.txt` names
-    the classes. Failed items are left out. Raises RejectError where `folder` holds files already,
-    and where the job looked for nothing that has a place.
+    the classes. Items are left out as for COCO. Raises RejectError where `folder` holds files
+    already, and where the job looked for nothing that has a place.
     """
     _check_places(lines)
     with storage_errors(folder):
@@ -86,7 +86,7 @@ def write_yolo(lines: Lines, folder: Path, labels: Sequence[str] = ()) -> Export
     names = dict(enumerate(labels))
     images, left_out = 0, 0
     for line in lines():
-        if line["status"] != "ok":
+        if not _was_looked_at(line):
             left_out += 1
             continue
         marks = tuple(_marks(line))
@@ -103,7 +103,7 @@ def write_yolo(lines: Lines, folder: Path, labels: Sequence[str] = ()) -> Export
 
 def _check_places(lines: Lines) -> None:
     """The first good line tells for all: each has the fields that the job's recipe gives."""
-    fields = next((line.keys() for line in lines() if line["status"] == "ok"), _PLACED)
+    fields = next((line.keys() for line in lines() if _was_looked_at(line)), _PLACED)
     if fields & _PLACELESS and not fields & _PLACED:
         raise RejectError(
             "this job says what a whole picture shows, and this format is for things with a box. "
@@ -137,10 +137,14 @@ def _note(names: dict[int, str], mark: Marked) -> None:
         )
 
 
+def _was_looked_at(line: Line) -> bool:
+    return line["status"] == "ok" and "same_as" not in line
+
+
 def _image(line: Line) -> dict[str, object]:
     image = {
         "id": line["i"],
-        "file_name": _path(line["item"]),
+        "file_name": _file_name(line),
         "width": line["width"],
         "height": line["height"],
         "item": line["item"],
@@ -150,6 +154,17 @@ def _image(line: Line) -> dict[str, object]:
     if line.get("frame"):
         image["frame"] = line["frame"]
     return image
+
+
+def _file_name(line: Line) -> str:
+    """A file's path within its root; of a frame, that of the picture a program would make of it."""
+    path = PurePosixPath(_path(line["item"]))
+    frame = line.get("frame")
+    return str(path.with_name(f"{path.stem}{_numbered(frame)}.jpg") if frame else path)
+
+
+def _numbered(frame: Mapping[str, Any] | None) -> str:
+    return f"_{frame['number']:06d}" if frame else ""
 
 
 def _annotation(number: int, image: int, mark: Marked) -> dict[str, object]:
@@ -195,7 +210,7 @@ def _write_rows(folder: Path, line: Line, rows: str) -> None:
     root, path = item.partition(":")[0], Path(_path(item))
     if not ROOT_NAME.fullmatch(root) or path.is_absolute() or ".." in path.parts or not path.name:
         raise RejectError(f"item {item!r}: this is no address within a root", code="export")
-    number = f"_{frame['number']:06d}" if frame else ""
+    number = _numbered(frame)
     target = folder / root / path
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -15,16 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasfarm.core import wire
-from nasfarm.core.items import Found, Item
+from nasfarm.core.items import Found, Frame, Item
 from nasfarm.core.jobs import Segment
 from nasfarm.errors import StorageError
 from nasfarm.storage.atomic import storage_errors, written
+
+_NO_FRAME = -1
+"""In the spool: a picture that is a file. SQLite would take NULL for another one each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """A manifest that was written: its size, its fingerprint, and what lies where.
 
+    bytes: of all files; a video's once, however many of its frames are items, which are `frames`.
     runs: (root, start, stop), one a root. offsets: the byte where each item's line begins.
     """
 
@@ -33,6 +37,7 @@ class Written:
     digest: str
     runs: tuple[tuple[str, int, int], ...]
     offsets: Sequence[int]
+    frames: int = 0
 
 
 class Spool:
@@ -42,18 +47,24 @@ class Spool:
         self._connection = connection
 
     def add(self, found: Iterable[Found]) -> None:
-        """Take in files; one that is there already is the same item."""
+        """Take in files and frames; one that is there already is the same item."""
         self._connection.executemany(
-            "INSERT OR REPLACE INTO found VALUES (?, ?, ?)",
-            ((each.item, each.bytes, each.mtime_ns) for each in found),
+            "INSERT OR REPLACE INTO found VALUES (?, ?, ?, ?, ?)",
+            (
+                (each.item, *_number_and_time(each.frame), each.bytes, each.mtime_ns)
+                for each in found
+            ),
         )
 
     def drop(self, done: Iterable[Found]) -> int:
-        """Leave out files with the same address, size and mtime; returns how many there were."""
+        """Leave out items of the same address, frame, size and mtime; returns how many."""
         before = self._connection.total_changes
         self._connection.executemany(
-            "DELETE FROM found WHERE item = ? AND bytes = ? AND mtime_ns = ?",
-            ((each.item, each.bytes, each.mtime_ns) for each in done),
+            "DELETE FROM found WHERE item = ? AND frame = ? AND bytes = ? AND mtime_ns = ?",
+            (
+                (each.item, _number_and_time(each.frame)[0], each.bytes, each.mtime_ns)
+                for each in done
+            ),
         )
         return self._connection.total_changes - before
 
@@ -62,10 +73,15 @@ class Spool:
         return int(count)
 
     def items(self) -> Iterator[Item]:
-        """The items in manifest order: by root, then by path."""
-        rows = self._connection.execute("SELECT item, bytes, mtime_ns FROM found ORDER BY item")
-        for i, (item, size, mtime_ns) in enumerate(rows):
-            yield Item(i, item, size, mtime_ns)
+        """The items in manifest order: by root, then by path, then by frame."""
+        rows = self._connection.execute("SELECT * FROM found ORDER BY item, frame")
+        for i, (item, number, seconds, size, mtime_ns) in enumerate(rows):
+            frame = None if number == _NO_FRAME else Frame(number, seconds)
+            yield Item(i, item, size, mtime_ns, frame)
+
+
+def _number_and_time(frame: Frame | None) -> tuple[int, float]:
+    return (frame.number, frame.seconds) if frame else (_NO_FRAME, 0.0)
 
 
 @contextmanager
@@ -79,8 +95,8 @@ def spool(folder: Path) -> Iterator[Spool]:
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute(
-                "CREATE TABLE found (item TEXT PRIMARY KEY, bytes INTEGER, mtime_ns INTEGER)"
-                " WITHOUT ROWID"
+                "CREATE TABLE found (item TEXT, frame INTEGER, seconds REAL, bytes INTEGER,"
+                " mtime_ns INTEGER, PRIMARY KEY (item, frame)) WITHOUT ROWID"
             )
             yield Spool(connection)
         except sqlite3.OperationalError as error:
@@ -92,17 +108,21 @@ def write_manifest(path: Path, items: Iterable[Item]) -> Written:
     fingerprint = hashlib.blake2b(digest_size=16)
     runs: list[tuple[str, int, int]] = []
     offsets = array("Q")  # 8 MB for a million items; a list would take 40
-    total = offset = 0
+    total = offset = frames = 0
+    last = ""
     with storage_errors(path), written(path) as file:
         for item in items:
             root, i = item.item.partition(":")[0], len(offsets)
             start = runs.pop()[1] if runs and runs[-1][0] == root else i
             runs.append((root, start, i + 1))
             offsets.append(offset)
-            offset += file.write(wire.encode(item) + b"\n")
-            fingerprint.update(f"{item.item}\0{item.bytes}\0{item.mtime_ns}\n".encode())
-            total += item.bytes
-    return Written(len(offsets), total, fingerprint.hexdigest(), tuple(runs), offsets)
+            offset += file.write(wire.item_bytes(item))
+            frame = f"\0{item.frame.number}" if item.frame else ""
+            fingerprint.update(f"{item.item}\0{item.bytes}\0{item.mtime_ns}{frame}\n".encode())
+            frames += item.frame is not None
+            total += item.bytes if item.item != last else 0
+            last = item.item
+    return Written(len(offsets), total, fingerprint.hexdigest(), tuple(runs), offsets, frames)
 
 
 def read_items(path: Path, plan: Sequence[Segment], wanted: Sequence[int]) -> list[Item]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,34 @@ def merged(store: JobStore, job_id: str, plan: Sequence[Segment]) -> Iterator[by
     return (line for _, line in located(store, job_id, plan))
 
 
-def located(store: JobStore, job_id: str, plan: Sequence[Segment]) -> Iterator[tuple[int, bytes]]:
-    """As `merged`, each line with the number of its chunk. Raises StorageError."""
+def joined(
+    store: JobStore, job_id: str, plan: Sequence[Segment], fresh: Container[int]
+) -> Iterator[bytes]:
+    """As `merged`, from results.jsonl as it is and the chunks that it does not hold yet: of a
+    rolling job these are few. Raises StorageError.
+    """
+    path = store.results(job_id)
+    with storage_errors(path), open(path, "rb") as file:
+        old = ((item_number(line), 1, line) for line in file)
+        come = ((item_number(line), 0, line) for _, line in located(store, job_id, plan, fresh))
+        last = -1
+        for i, _, line in heapq.merge(come, old, key=lambda entry: entry[:2]):
+            if i != last:
+                yield line
+                last = i
+
+
+def located(
+    store: JobStore, job_id: str, plan: Sequence[Segment], only: Container[int] | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """As `merged`, each line with the number of its chunk; `only` of these chunks, if any are
+    given. Raises StorageError.
+    """
     generations: dict[int, list[Segment]] = {}
     for segment in plan:
         generations.setdefault(segment.generation, []).append(segment)
     streams = [
-        _numbered(store, job_id, segments, generation)
+        _numbered(store, job_id, segments, generation, only)
         for generation, segments in generations.items()
     ]
     last = -1
@@ -35,11 +56,17 @@ def located(store: JobStore, job_id: str, plan: Sequence[Segment]) -> Iterator[t
 
 
 def _numbered(
-    store: JobStore, job_id: str, segments: Iterable[Segment], generation: int
+    store: JobStore,
+    job_id: str,
+    segments: Iterable[Segment],
+    generation: int,
+    only: Container[int] | None,
 ) -> Iterator[tuple[int, int, int, bytes]]:
     """(item number, −generation, chunk, line) of one generation, which ascends in item numbers."""
     for segment in segments:
         for number in range(segment.first, segment.end):
+            if only is not None and number not in only:
+                continue
             for line in chunk_lines(store.chunk_file(job_id, number)):
                 yield item_number(line), -generation, number, line
 

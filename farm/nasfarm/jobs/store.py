@@ -11,8 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasfarm.core import wire
-from nasfarm.core.jobs import FORMAT, Job, Pace, Segment, Summary
+from nasfarm.core.jobs import (
+    NEWEST_FORMAT,
+    Job,
+    Pace,
+    Refreshed,
+    Segment,
+    Summary,
+    newest_generation,
+)
 from nasfarm.errors import NewerFormatError, RejectError, StorageError, UnknownNameError
+from nasfarm.jobs.reopened import mark
+from nasfarm.jobs.rolling import PLAN, Rolling
 from nasfarm.storage.atomic import publish_file, storage_errors, sync_folder, write_file
 
 
@@ -28,6 +38,7 @@ class JobStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._rolling: dict[str, Rolling] = {}
 
     def path(self, job_id: str) -> Path:
         return self.folder / job_id
@@ -63,7 +74,11 @@ class JobStore:
 
         The rename decides between two identical submits at once.
         """
-        write_file(draft / "job.json", wire.encode_pretty({"format": FORMAT} | wire.plain(job)))
+        record = {"format": job.format} | wire.plain(job)
+        for name in ("watched", "frames"):
+            if not record[name]:
+                del record[name]
+        write_file(draft / "job.json", wire.encode_pretty(record))
         with storage_errors(self.folder):
             try:
                 draft.rename(self.path(job.job_id))
@@ -98,20 +113,30 @@ class JobStore:
                 f"{path}: {error.strerror}. Check the share and try again."
             ) from error
         found = wire.decode(Written, data, str(path)).format
-        if found > FORMAT:
+        if found > NEWEST_FORMAT:
             raise NewerFormatError(
-                f"{path}: got format {found} of a newer nasfarm, wanted at most {FORMAT}. Update "
-                "nasfarm on this machine."
+                f"{path}: got format {found} of a newer nasfarm, wanted {NEWEST_FORMAT} or less. "
+                "Update nasfarm on this machine."
             )
         return wire.decode(Job, data, str(path))
 
     def plan(self, job: Job) -> tuple[Segment, ...]:
-        """All segments: those the job was accepted with, and those that retries added."""
+        """All segments: those the job was accepted with, and those that retries or, in a rolling
+        job, more items have added; of a rolling job without items none.
+        """
+        if job.rolling:
+            return self.rolling(job.job_id).plan.read()
         added = self._added(job.job_id)
         return job.plan + tuple(segment for generation in added for segment in generation)
 
     def extend_plan(self, job_id: str, segments: tuple[Segment, ...]) -> None:
-        """Add a generation of chunks. Raises RejectError where another retry came first."""
+        """Add a generation of chunks. Raises RejectError where another retry came first; RetryError
+        where a rolling job has just grown.
+        """
+        mark(self.folder, job_id, segments[0].generation)
+        if (self.path(job_id) / PLAN).exists():
+            self.rolling(job_id).extend(segments)
+            return
         path = self.path(job_id) / f"plan.{segments[0].generation}.json"
         if not publish_file(path, wire.encode(segments)):
             raise RejectError(f"{job_id}: another retry has just begun. See: farm status {job_id}")
@@ -125,6 +150,42 @@ class JobStore:
             except FileNotFoundError:
                 return added
             added.append(wire.decode(tuple[Segment, ...], data, str(path)))
+
+    # -- a job that grows --------------------------------------------------------------------
+
+    def rolling(self, job_id: str) -> Rolling:
+        """The rolling job's growing files; what was read of them once is not read again."""
+        if len(self._rolling) > 64:  # a worker sees one a recipe and day
+            self._rolling.clear()
+        return self._rolling.setdefault(job_id, Rolling(self.path(job_id)))
+
+    def seal(self, job_id: str) -> None:
+        """Say that the job grows no more."""
+        write_file(self.path(job_id) / "sealed", b"")
+
+    def unseal(self, job_id: str) -> None:
+        """Let it grow again: the clock was set back over midnight."""
+        again = newest_generation(self.rolling(job_id).plan.read()) + 1
+        mark(self.folder, job_id, again)  # whoever knows that it has ended looks from now on
+        with storage_errors(self.path(job_id)):
+            (self.path(job_id) / "sealed").unlink(missing_ok=True)
+
+    def sealed(self, job_id: str) -> bool:
+        return (self.path(job_id) / "sealed").exists()
+
+    def refreshed(self, job_id: str) -> Refreshed:
+        """What the results of a rolling job hold; nothing where they were never written."""
+        path = self.path(job_id) / "refreshed.json"
+        try:
+            return wire.decode(Refreshed, path.read_bytes(), str(path))
+        except (OSError, RejectError):  # made anew from the chunks
+            return Refreshed()
+
+    def refresh(self, job_id: str, refreshed: Refreshed) -> None:
+        """Write refreshed.json, after the results and summary it speaks of."""
+        write_file(self.path(job_id) / "refreshed.json", wire.encode(refreshed))
+
+    # -- what is done ------------------------------------------------------------------------
 
     def done_chunks(self, job_id: str) -> set[int]:
         """Numbers of the chunks whose results are published."""

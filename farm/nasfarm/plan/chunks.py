@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from nasfarm.core.jobs import Chunk, Priority, Segment
+from nasfarm.core.jobs import Chunk, Priority, Segment, end_of_plan, newest_generation
 from nasfarm.plan.sizes import Sizes
 
 WIRE = "v1"
@@ -26,14 +27,14 @@ class Run:
 
 
 def plan_runs(
-    runs: Iterable[Run], sizes: Sizes, offset_of: Callable[[int], int]
+    runs: Iterable[Run], sizes: Sizes, offset_of: Callable[[int], int], first: int = 0
 ) -> tuple[Segment, ...]:
-    """The first plan of a job: each root's items in large chunks first, in small ones at its end.
+    """A job's first plan, or what a rolling job's is extended by: each root's items in large chunks
+    first, in small ones at its end.
 
-    Chunks are numbered through from 0. offset_of: item number → byte of the manifest.
+    Chunks are numbered through from `first`. offset_of: item number → byte of the manifest.
     """
     segments: list[Segment] = []
-    first = 0
     for run in runs:
         start = run.start
         for size, items in sizes.cut(run.stop - run.start):
@@ -57,9 +58,9 @@ def plan_retry(plan: Sequence[Segment], failed: Iterable[int], sizes: Sizes) -> 
 
     All its chunks are small: what failed once may take long again, until it is given up.
     """
-    generation = 1 + max(segment.generation for segment in plan)
+    generation = 1 + newest_generation(plan)
     segments: list[Segment] = []
-    first = plan[-1].end
+    first = end_of_plan(plan)
     for root, items in groupby(sorted(failed), key=lambda i: segment_of(plan, i).root):
         picked = tuple(items)
         size = sizes.even(len(picked))
@@ -67,6 +68,15 @@ def plan_retry(plan: Sequence[Segment], failed: Iterable[int], sizes: Sizes) -> 
         segments.append(segment)
         first = segment.end
     return tuple(segments)
+
+
+def begun_again(plan: Sequence[Segment], done: Container[int]) -> set[int]:
+    """Items that a retry runs once more, in chunks that are not done yet."""
+    retries = (segment for segment in plan if segment.picked)
+    return {
+        i for segment in retries for number in range(segment.first, segment.end)
+        if number not in done for i in chunk_of("", plan, number).items
+    }  # fmt: skip
 
 
 def segment_of(plan: Sequence[Segment], i: int) -> Segment:
@@ -77,18 +87,24 @@ def segment_of(plan: Sequence[Segment], i: int) -> Segment:
     raise LookupError(f"no segment holds item {i}")
 
 
+def segment_with(plan: Sequence[Segment], number: int) -> Segment | None:
+    """The segment that holds chunk `number`; None where the plan has no such chunk."""
+    place = bisect_right(plan, number, key=lambda segment: segment.first) - 1
+    return plan[place] if place >= 0 and number < plan[place].end else None
+
+
 def chunk_of(job_id: str, plan: Sequence[Segment], number: int) -> Chunk:
     """The chunk `number` with its items. Raises LookupError where the plan has none."""
-    for segment in plan:
-        if segment.first <= number < segment.end:
-            skip = (number - segment.first) * segment.size
-            if segment.picked:
-                items = segment.picked[skip : skip + segment.size]
-            else:
-                start = segment.start + skip
-                items = tuple(range(start, min(start + segment.size, segment.stop)))
-            return Chunk(job_id, number, segment.root, segment.generation, items)
-    raise LookupError(f"{job_id}: no chunk {number} in its plan")
+    segment = segment_with(plan, number)
+    if segment is None:
+        raise LookupError(f"{job_id}: no chunk {number} in its plan")
+    skip = (number - segment.first) * segment.size
+    if segment.picked:
+        items = segment.picked[skip : skip + segment.size]
+    else:
+        start = segment.start + skip
+        items = tuple(range(start, min(start + segment.size, segment.stop)))
+    return Chunk(job_id, number, segment.root, segment.generation, items)
 
 
 def chunks_by_root(plan: Sequence[Segment]) -> dict[str, list[range]]:

@@ -25,11 +25,16 @@ def lines_of(
     """One line an item, in order. `found`: the last stage's findings of each picture, no faults."""
     findings = iter(found)
     return [
-        Line(item.i, item.item, fault=one)
+        failed(item, one)
         if isinstance(one, Fault)
         else _good(item, one, next(findings), recipe, CHANGED if one.changed else "")
         for item, one in zip(items, seen, strict=True)
     ]
+
+
+def failed(item: Item, fault: Fault) -> Line:
+    """The error line of an item."""
+    return Line(item.i, item.item, frame=item.frame, fault=fault)
 
 
 def _good(
@@ -48,5 +53,6 @@ def _good(
         taken_at=taken_at,
         time_source=time_source,
         note=note,
+        frame=item.frame,
         fields=map_named(recipe.map)(findings),
     )

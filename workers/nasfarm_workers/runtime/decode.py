@@ -1,14 +1,12 @@
-"""A file's bytes to its upright picture, RGB, about as large as wanted; or why there is none."""
+"""A file's bytes, or a frame of a video, to its upright picture, RGB, or why there is none."""
 
 from __future__ import annotations
 
 import math
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from io import BytesIO
 
 import numpy as np
@@ -17,31 +15,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from nasfarm.core.lines import Fault
+from nasfarm_workers.exif import exif
 from nasfarm_workers.formats import exif_of_jpeg, is_heif, unreadable_kind
-from nasfarm_workers.pixels import RGB, Blob, Enough, Picture, every_pixel
+from nasfarm_workers.pixels import RGB, Blob, Enough, Picture, Shot, every_pixel
 
 MOST_MEGAPIXELS = 200
 """The largest sensors in phones give 16,320 × 12,240 = 199.8 million; as RGB that is 600 MB, about
 what a small box can spare. Larger ones are panoramas, scans of maps, or bombs."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-_ORIENTATION, _EXIF_PART, _TAKEN, _TAKEN_OFFSET = 0x0112, 0x8769, 0x9003, 0x9011
-_UPRIGHT: dict[object, Image.Transpose] = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation → what makes the picture upright (EXIF 2.32, tag 0x0112)."""
 _Region = tuple[float, float, float, float]
-_SIDEWAYS = frozenset(_UPRIGHT[number] for number in (5, 6, 7, 8))
 
 
 def decode(
-    blob: Blob | Fault,
+    blob: Blob | Shot | Fault,
     name: str,
     max_side: int = 0,
     most_megapixels: float = MOST_MEGAPIXELS,
@@ -49,7 +36,7 @@ def decode(
 ) -> Picture | Fault:
     """Decode JPEG, PNG, WebP, TIFF, BMP, GIF (its first frame), HEIC and, where Pillow can, AVIF.
 
-    blob: the file; the fault that kept it from being read stays as it is.
+    blob: the file, or the frame; the fault that kept it from being read stays as it is.
     max_side: the longer side of `pixels` is at most this; 0: any length.
     most_megapixels: a larger picture is `too_large`.
     enough: `pixels` are at least at this scale, and no larger than comes cheap.
@@ -58,13 +45,9 @@ def decode(
     """
     if isinstance(blob, Fault):
         return blob
-    kind = unreadable_kind(blob.content[:512], name, bool(features.check("avif")))
-    if kind:
-        return Fault(
-            "unsupported", f"{name}: is {kind}, which cannot be read yet; export it as JPEG."
-        )
-    if not blob.content:
-        return Fault("decode", f"{name}: is empty (0 bytes); copy it again from where it came.")
+    hopeless = _hopeless(blob, name) if isinstance(blob, Blob) else None
+    if hopeless:
+        return hopeless
     try:
         return _decoded(blob, _Wanted(max_side, enough), most_megapixels)
     except MemoryError:
@@ -85,13 +68,31 @@ def decode(
         return Fault("decode", f"{name}: is damaged ({_reason(error)}); copy it again.")
 
 
-def _decoded(blob: Blob, wanted: _Wanted, most_megapixels: float) -> Picture:
+def _hopeless(blob: Blob, name: str) -> Fault | None:
+    """What need not be tried."""
+    kind = unreadable_kind(blob.content[:512], name, bool(features.check("avif")))
+    if kind:
+        return Fault(
+            "unsupported", f"{name}: is {kind}, which cannot be read yet; export it as JPEG."
+        )
+    if not blob.content:
+        return Fault("decode", f"{name}: is empty (0 bytes); copy it again from where it came.")
+    return None
+
+
+def _decoded(blob: Blob | Shot, wanted: _Wanted, most_megapixels: float) -> Picture:
     """Raises what the readers raise."""
-    quick = _ordinary_jpeg(blob, wanted, most_megapixels)
+    if isinstance(blob, Shot):
+        return _shown(blob, most_megapixels, wanted)
+    damaged = False
+    try:
+        quick = _ordinary_jpeg(blob, wanted, most_megapixels)
+    except ValueError:
+        quick, damaged = None, True
     if quick is not None:
         return quick
     with _opened(blob.content, most_megapixels) as image:
-        return _picture(image, blob, wanted)
+        return _picture(image, blob, wanted, damaged=damaged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,22 @@ class _Wanted:
     def too_long(self, pixels: RGB) -> bool:
         """Whether a side is longer than was asked for."""
         return bool(self.max_side) and max(pixels.shape[:2]) > self.max_side
+
+
+def _shown(shot: Shot, most_megapixels: float, wanted: _Wanted) -> Picture:
+    """A frame, drawn no larger than wanted. Raises DecompressionBombError for too large a one."""
+    if shot.width * shot.height > most_megapixels * 1_000_000:
+        raise Image.DecompressionBombError
+    sideways = shot.quarter_turns % 2
+    upright = (shot.height, shot.width) if sideways else (shot.width, shot.height)
+    scale = wanted.scale(*upright)
+    # What is not upright yet is drawn, and then turned: pixels are fewer by then.
+    sides = [max(1, round(side * scale)) for side in (shot.width, shot.height)]
+    pixels = np.rot90(shot.drawn(*sides), shot.quarter_turns)
+    source = "video" if shot.taken_at else ""
+    return Picture(
+        np.ascontiguousarray(pixels), *upright, shot.taken_at, source, shot.changed
+    )  # fmt: skip
 
 
 @contextmanager
@@ -134,7 +151,8 @@ def _opened(content: bytes, most_megapixels: float) -> Iterator[ImageFile.ImageF
 def _ordinary_jpeg(blob: Blob, wanted: _Wanted, most_megapixels: float) -> Picture | None:
     """What nearly all photos are, without Pillow's look at them, which costs 0.2 ms; None: ask it.
 
-    That is a JPEG with colours or greys that need no turning and are no larger than wanted.
+    That is a JPEG with colours or greys that need no turning and are no larger than wanted. Raises
+    ValueError for one that is damaged: Pillow forgives more.
     """
     block = exif_of_jpeg(blob.content)
     if block is None:
@@ -143,50 +161,49 @@ def _ordinary_jpeg(blob: Blob, wanted: _Wanted, most_megapixels: float) -> Pictu
         height, width, colours, _ = simplejpeg.decode_jpeg_header(blob.content)
     except ValueError:
         return None
-    facts = _exif(block)
+    facts = exif(block)
     if (
         colours not in ("YCbCr", "Gray")
         or width * height > most_megapixels * 1_000_000
-        or facts.get(_ORIENTATION, 1) in _UPRIGHT
+        or facts.turn is not None
     ):
         return None
     pixels = _scaled_jpeg(blob.content, (width, height), wanted.scale(width, height))
-    if pixels is None or wanted.too_long(pixels):
+    if wanted.too_long(pixels):
         return None
-    taken_at = _taken_at(facts)
-    return Picture(pixels, width, height, taken_at, "exif" if taken_at else "", blob.changed)
+    return Picture(pixels, width, height, facts.taken_at, facts.source, blob.changed)
 
 
-def _picture(image: ImageFile.ImageFile, blob: Blob, wanted: _Wanted) -> Picture:
+def _picture(image: ImageFile.ImageFile, blob: Blob, wanted: _Wanted, *, damaged: bool) -> Picture:
+    """damaged: the quick reader has tried in vain; a second time may take as long as the first."""
     width, height = image.size
-    quick = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
-    if not quick:
+    plain = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
+    if not plain:
         image.load()
-    facts = _exif(image)
-    turn = _UPRIGHT.get(facts.get(_ORIENTATION))
-    upright = (height, width) if turn in _SIDEWAYS else (width, height)
+    facts = exif(image)
+    turn = facts.turn
+    upright = (height, width) if facts.sideways else (width, height)
     scale = wanted.scale(*upright)
-    taken_at = _taken_at(facts)
-    source = "exif" if taken_at else ""
-    jpeg = _scaled_jpeg(blob.content, image.size, scale) if quick else None
+    jpeg = None
+    if plain and not damaged:
+        with suppress(ValueError):
+            jpeg = _scaled_jpeg(blob.content, image.size, scale)
     # As it comes from the decoder, where nothing is to be done to it: each copy costs 0.3 ms.
     if jpeg is None or turn is not None or wanted.too_long(jpeg):
         pixels = np.asarray(_by_pillow(image, jpeg, scale, turn, wanted))
     else:
         pixels = jpeg
-    return Picture(pixels, *upright, taken_at, source, blob.changed)
+    return Picture(pixels, *upright, facts.taken_at, facts.source, blob.changed)
 
 
-def _scaled_jpeg(content: bytes, size: tuple[int, int], scale: float) -> RGB | None:
-    """A JPEG at the least scale, n / 8, that is at least `scale`; None where it is damaged.
+def _scaled_jpeg(content: bytes, size: tuple[int, int], scale: float) -> RGB:
+    """A JPEG at the least scale, n / 8, that is at least `scale`, in a third of Pillow's time.
 
-    libjpeg-turbo takes a third of Pillow's time, but Pillow forgives a little more damage.
+    Raises ValueError where it is damaged.
     """
     width, height = (math.ceil(side * scale - 1e-6) for side in size)
-    with suppress(ValueError):
-        pixels: RGB = simplejpeg.decode_jpeg(content, min_width=width, min_height=height)
-        return pixels
-    return None
+    pixels: RGB = simplejpeg.decode_jpeg(content, min_width=width, min_height=height)
+    return pixels
 
 
 def _by_pillow(
@@ -255,36 +272,6 @@ def _stretched(values: NDArray[np.float64]) -> Image.Image:
     least, most = float(finite.min()), float(finite.max())
     scaled = (finite - least) * (255.0 / (most - least)) if most > least else finite * 0
     return Image.fromarray(scaled.round().astype(np.uint8))
-
-
-def _exif(source: Image.Image | bytes) -> dict[int, object]:
-    """Orientation, time and its offset, as far as they are there. source: an image, or the block.
-
-    Asked after `load`, but for JPEGs: PNG may have its EXIF behind the pixels, and Pillow itself
-    turns a TIFF. Broken EXIF is common (old editors, cut files) and no reason to drop a sound
-    picture.
-    """
-    found: dict[int, object] = {}
-    try:
-        exif = Image.Exif() if isinstance(source, bytes) else source.getexif()
-        if isinstance(source, bytes):
-            exif.load(source)
-        found[_ORIENTATION] = exif.get(_ORIENTATION, 1)
-        found |= exif.get_ifd(_EXIF_PART)
-    except Exception:  # struct.error, SyntaxError, KeyError and more
-        return found
-    return found
-
-
-def _taken_at(exif: dict[int, object]) -> str:
-    """`2026:05:04 12:00:01` (and `+08:00`) to ISO 8601; "" where it is missing or no real time."""
-    written = str(exif.get(_TAKEN, "")).strip("\0 ")
-    offset = str(exif.get(_TAKEN_OFFSET, "")).strip("\0 ")
-    try:
-        taken = datetime.strptime(written, "%Y:%m:%d %H:%M:%S").isoformat()
-    except ValueError:
-        return ""
-    return taken + offset if re.fullmatch(r"[+-]\d\d:\d\d|Z", offset) else taken
 
 
 def _reason(error: Exception) -> str:

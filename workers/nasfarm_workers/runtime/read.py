@@ -9,15 +9,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 from nasfarm.core.items import Item, split_address
 from nasfarm.core.lines import Fault
 from nasfarm.errors import StorageError
-from nasfarm_workers.pixels import Blob
+from nasfarm_workers.pixels import Blob, OpenFile
+
+T = TypeVar("T", Blob, OpenFile)
 
 MOST_BYTES = 512 * 2**20
 """No picture a NAS owner has is larger; a disk image named .tif is."""
@@ -126,9 +128,26 @@ def read(item: Item, roots: Mapping[str, Path], present: Callable[[str], bool]) 
 
     Raises StorageError where the disk or share is at fault, not the file: its root is away.
     """
+    return _tried(item, roots, present, _content)
+
+
+def open_file(
+    item: Item, roots: Mapping[str, Path], present: Callable[[str], bool]
+) -> OpenFile | Fault:
+    """The file, open: a video may be larger than memory. Otherwise as `read`."""
+    return _tried(item, roots, present, OpenFile)
+
+
+def _tried(
+    item: Item,
+    roots: Mapping[str, Path],
+    present: Callable[[str], bool],
+    made: Callable[[BinaryIO, str, bool], T | Fault],
+) -> T | Fault:
+    """What `made` makes of the open file, the item's address and whether the file has changed."""
     for _ in range(TRIES):
-        found = _read(item, roots)
-        if isinstance(found, Blob) or found.code not in ("missing", "storage"):
+        found = _opened(item, roots, made)
+        if not isinstance(found, Fault) or found.code not in ("missing", "storage"):
             return found
         root = item.item.partition(":")[0]
         if not present(root):
@@ -136,28 +155,39 @@ def read(item: Item, roots: Mapping[str, Path], present: Callable[[str], bool]) 
     return found
 
 
-def _read(item: Item, roots: Mapping[str, Path]) -> Blob | Fault:
+def _opened(
+    item: Item, roots: Mapping[str, Path], made: Callable[[BinaryIO, str, bool], T | Fault]
+) -> T | Fault:
     root, below = split_address(item.item)
     if root not in roots:
         raise StorageError(
             f"{item.item}: this node has no root '{root}' any more. Run: farm roots add {root} PATH"
         )
     path = os.path.join(os.fsencode(roots[root]), below)
-    try:
-        with open(path, "rb", buffering=0, opener=_open) as file:
+    with ExitStack() as unless_kept:
+        try:
+            file = unless_kept.enter_context(open(path, "rb", buffering=0, opener=_open))
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return _REPLACED
-            if status.st_size > MOST_BYTES:
-                return Fault("too_large", f"{status.st_size / 2**20:.0f} MB, at most 512 are read")
             changed = (status.st_size, status.st_mtime_ns) != (item.bytes, item.mtime_ns)
-            return Blob(_whole(file, status.st_size), changed)
-    except OSError as error:
-        medium = Fault("storage", f"the disk or share says: {error.strerror}")
-        return _OF_THE_FILE.get(error.errno or 0, medium)
+            found = made(file, item.item, changed)
+        except OSError as error:
+            medium = Fault("storage", f"the disk or share says: {error.strerror}")
+            return _OF_THE_FILE.get(error.errno or 0, medium)
+        if isinstance(found, OpenFile):
+            unless_kept.pop_all()
+        return found
 
 
-def _whole(file: FileIO, size: int) -> bytes:
+def _content(file: BinaryIO, _name: str, changed: bool) -> Blob | Fault:
+    size = os.fstat(file.fileno()).st_size
+    if size > MOST_BYTES:
+        return Fault("too_large", f"{size / 2**20:.0f} MB, at most 512 are read")
+    return Blob(_whole(file, size), changed)
+
+
+def _whole(file: BinaryIO, size: int) -> bytes:
     """The content. Not by `read()`, which asks for the end as well: on a share another wait."""
     content = file.read(size)
     while len(content) < size and (more := file.read(size - len(content))):

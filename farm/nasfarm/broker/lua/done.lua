@@ -1,6 +1,7 @@
 -- A chunk's result is published. KEYS: job, done, leases, rates. ARGV: chunk, root, ok, errors,
 -- worked ("1": by a worker just now; "0": found on storage, which says nothing of the job's pace),
--- kind of work ('': nothing was measured), images a second, their weight against those before.
+-- kind of work ('': nothing was measured), images a second, their weight against those before,
+-- whether a retry's ("1": its items have counted as errors until now).
 -- Harmless to repeat. Answers {first (1|0), next chunk of this root to hint (or -1), chunks left};
 -- left is -1 where the job is not known any more.
 if redis.call('EXISTS', KEYS[1]) == 0 then return {0, -1, -1} end
@@ -9,7 +10,8 @@ local first = 1 - redis.call('SETBIT', KEYS[2], ARGV[1], 1)
 local next_chunk = -1
 if first == 1 then
   redis.call('HINCRBY', KEYS[1], 'ok', ARGV[3])
-  redis.call('HINCRBY', KEYS[1], 'errors', ARGV[4])
+  local until_now = ARGV[9] == '1' and ARGV[3] + ARGV[4] or 0
+  redis.call('HINCRBY', KEYS[1], 'errors', string.format('%d', ARGV[4] - until_now))
   if ARGV[5] == '1' then
     redis.call('HINCRBY', KEYS[1], 'worked', ARGV[3] + ARGV[4])
     redis.call('HSET', KEYS[1], 'worked_ms', string.format('%d', now_ms()))

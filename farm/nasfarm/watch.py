@@ -1,0 +1,300 @@
+"""THE INTAKE FLOW: drop folder → files that hold still → take → the day's job → hints. Only calls.
+
+What was taken is the ledger: a taken file that no manifest names is put into one at the next look.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path, PurePath
+
+from nasfarm.broker.client import Broker
+from nasfarm.core.items import HOME_ROOT
+from nasfarm.core.jobs import Job
+from nasfarm.core.rules import RecipeRules
+from nasfarm.days import NO_BROKER, Days
+from nasfarm.errors import BrokerError, FarmError
+from nasfarm.home import Home
+from nasfarm.intake.dropped import is_filled, is_meant, mark_of, recipe_folders, waiting
+from nasfarm.intake.noticing import Noticed, noticing
+from nasfarm.intake.seen import Seen
+from nasfarm.intake.settle import Settling
+from nasfarm.intake.take import is_being_written, put_on_disk, take
+from nasfarm.jobs.dropped import Day
+from nasfarm.left import look_in_place, remembering
+from nasfarm.nodes.roots import known_roots, present
+from nasfarm.recipe_specs import specs
+from nasfarm.storage.atomic import storage_errors
+
+log = logging.getLogger(__name__)
+
+LEAD_S, CONFIRM_S, NAP_S = 15.0, 3.0, 1.0
+"""One watcher of a farm takes files. Where it dies, another does after the first of these; it asks
+whether it still is the one after the second, and hears so, or that it is to stop, after the third.
+"""
+
+MOST_AT_ONCE = 2000  # taken before they are handed in: of a million the first are run soon
+
+TURN_S = 10.0  # so often the watcher looks whether a day is over
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How files are taken. inbox: the drop folder. events: whether the kernel tells of new files.
+    leave: files stay where they are.
+
+    most_waiting: pictures in a day's job without a line. free_bytes: so much room must be left on
+    the home's disk. rules: by recipe. The others: see config.Settings.
+    """
+
+    inbox: Path
+    events: bool
+    leave: bool
+    settle_s: float
+    poll_s: float
+    most_waiting: int
+    free_bytes: int
+    rules: Mapping[str, RecipeRules] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Watcher:
+    """One watcher's life. boot: tells it from all others. clock: the local time, with its zone.
+
+    said: why something is not done, as it was logged. failures: why nothing is, since it last was.
+    """
+
+    terms: Terms
+    home: Home
+    broker: Broker
+    boot: str
+    clock: Callable[[], datetime]
+    leading: bool = False
+    settling: dict[str, Settling] = field(default_factory=dict)
+    said: set[str] = field(default_factory=set)
+    failures: set[str] = field(default_factory=set)
+    next_look_s: float = 0.0
+    next_turn_s: float = 0.0
+    seen: Seen | None = None
+    days: Days = field(init=False)
+
+    def __post_init__(self) -> None:
+        terms = self.terms
+        self.days = Days(
+            self.home, self.broker, terms.inbox, terms.rules, terms.settle_s, self.say_once
+        )
+
+    def seek_lead(self) -> None:
+        """Be the one watcher that takes files, or see that another is. Without a broker it stays as
+        it was: nobody else can become it meanwhile.
+        """
+        try:
+            self.leading = self.broker.leases.lead(self.boot, LEAD_S, "watcher")
+        except BrokerError as error:
+            self.say_once(f"{NO_BROKER}: {error}")
+        else:
+            self.said = {reason for reason in self.said if not reason.startswith(NO_BROKER)}
+
+    def is_at_home(self) -> bool:
+        """Whether the home's disk or share is there, not an empty folder in its place."""
+        home = {HOME_ROOT: self.home.roots[HOME_ROOT]}
+        there = all(present(root) for root in known_roots(self.home.state_dir, home))
+        if not there:
+            self.say_once("the farm's home is away; bring its disk or share back")
+        return there
+
+    def say_once(self, reason: str) -> None:
+        """Log why something is not done, at the first time."""
+        if reason not in self.said:
+            self.said.add(reason)
+            log.warning("not taken", extra={"action": "not_taken", "reason": reason})
+
+
+def keep_lead(watcher: Watcher, stop: threading.Event) -> None:
+    """Seek the lead again and again, beside the taking of files, which may be long at one thing."""
+    while not stop.is_set():
+        watcher.seek_lead()
+        stop.wait(CONFIRM_S)
+
+
+def watch(watcher: Watcher, stop: threading.Event) -> None:
+    """Take files until `stop` is set; what cannot be done now is tried again."""
+    while not stop.is_set():
+        try:
+            with storage_errors(watcher.terms.inbox):
+                if watcher.leading and watcher.is_at_home():
+                    if not watcher.failures:
+                        log.info("taking files", extra={"action": "watch_lead"})
+                    lead(watcher, stop)
+        except FarmError as error:
+            watcher.days.behind |= watcher.days.open
+            if str(error) not in watcher.failures:  # a full disk may stay so for days
+                watcher.failures.add(str(error))
+                fields = {"action": "watch_failed", "reason": str(error)}
+                log.warning("cannot take files, trying again", extra=fields)
+        stop.wait(NAP_S)
+
+
+def lead(watcher: Watcher, stop: threading.Event) -> None:
+    """Take files as long as this watcher is the one."""
+    watcher.days.look()
+    with remembering(watcher.days) if watcher.terms.leave else nullcontext() as watcher.seen:
+        go_on(watcher, stop)
+
+
+def go_on(watcher: Watcher, stop: threading.Event) -> None:
+    """Take files for all recipes there are."""
+    for name in set(watcher.terms.rules) - set(specs.names(watcher.home.recipes)):
+        watcher.say_once(
+            f"farm.yml, recipes.{name}: there is no recipe of that name. See: farm recipes list"
+        )
+    while not stop.is_set() and watcher.leading and watcher.is_at_home():
+        for name in specs.names(watcher.home.recipes):  # people see where to put their files
+            (watcher.terms.inbox / name).mkdir(parents=True, exist_ok=True)
+        listen(watcher, recipes(watcher), stop)
+
+
+def listen(watcher: Watcher, names: list[str], stop: threading.Event) -> None:
+    """Take what is dropped for these recipes, until there are others."""
+    inbox = watcher.terms.inbox
+    folders = [inbox / name for name in names]
+    listening = noticing(folders) if watcher.terms.events else nullcontext(Noticed())
+    with listening as noticed:
+        closed: set[str] = set()
+        while watcher.leading and watcher.is_at_home() and recipes(watcher) == names:
+            more = look(watcher, closed)
+            watcher.failures.clear()
+            closed = set() if more else noticed.wait(min(NAP_S, watcher.terms.poll_s))
+            if stop.is_set():
+                return
+
+
+def look(watcher: Watcher, closed: set[str]) -> bool:
+    """One look at everything; True where there may be more to take at once."""
+    for day in sorted(watcher.days.behind):
+        watcher.days.catch_up(day)
+    turn_days(watcher)
+    if not has_room(watcher):
+        return False
+    more = False
+    for recipe, paths in ready(watcher, closed).items():
+        day = watcher.days.day(recipe, watcher.clock().date().isoformat())
+        job = watcher.days.job(day)
+        if job is None or watcher.days.waiting(job) > watcher.terms.most_waiting:
+            continue
+        if watcher.seen is not None:
+            more |= look_in_place(watcher.days, watcher.seen, day, job, paths, MOST_AT_ONCE)
+            continue
+        take_in(watcher, day, job, paths[:MOST_AT_ONCE])
+        more |= len(paths) > MOST_AT_ONCE
+    if more:
+        watcher.next_look_s = 0.0
+    return more
+
+
+def has_room(watcher: Watcher) -> bool:
+    """Whether the home's disk has room for what comes of more files."""
+    state = os.statvfs(watcher.terms.inbox)
+    free = state.f_bavail * state.f_frsize
+    reason = f"less than {watcher.terms.free_bytes / 1e6:.0f} MB are left on the home's disk"
+    if free < watcher.terms.free_bytes:
+        watcher.say_once(reason)
+        return False
+    watcher.said.discard(reason)
+    return True
+
+
+def ready(watcher: Watcher, closed: set[str]) -> Mapping[str, list[str]]:
+    """Recipe → paths below its folder of the files to take now, each once."""
+    ready_now = written(watcher, closed)
+    if time.monotonic() < watcher.next_look_s:
+        return ready_now
+    begun = time.monotonic()
+    for recipe in recipes(watcher):
+        quick = ready_now.get(recipe, [])
+        both = dict.fromkeys([*quick, *settled(watcher, recipe)])
+        if both:
+            ready_now[recipe] = list(both)
+    # Where so many files lie that a look takes long, looking must not be all that the box does.
+    took_s = time.monotonic() - begun
+    watcher.next_look_s = time.monotonic() + max(watcher.terms.poll_s, 10 * took_s)
+    return ready_now
+
+
+def written(watcher: Watcher, closed: set[str]) -> dict[str, list[str]]:
+    """As `ready`, of files that were closed after writing."""
+    inbox, known = watcher.terms.inbox, set(recipes(watcher) if closed else ())
+    found_now: dict[str, list[str]] = {}
+    for path in sorted(closed):
+        recipe, _, below = os.path.relpath(path, inbox).partition("/")
+        if recipe not in known or not is_meant(below):
+            continue
+        if is_filled(Path(path)):
+            found_now.setdefault(recipe, []).append(below)
+    return found_now
+
+
+def settled(watcher: Watcher, recipe: str) -> list[str]:
+    """As `ready`, of one recipe's files that held still."""
+    folder = watcher.terms.inbox / recipe
+    settling = watcher.settling.setdefault(recipe, Settling(watcher.terms.settle_s))
+    return settling.looked(waiting(folder), time.monotonic())
+
+
+def recipes(watcher: Watcher) -> list[str]:
+    """Recipes that have a drop folder; a folder of another name is left alone."""
+    known = set(specs.names(watcher.home.recipes))
+    there = recipe_folders(watcher.terms.inbox)
+    for name in set(there) - known:
+        watcher.say_once(f"inbox/{name}: there is no recipe of that name. See: farm recipes list")
+    return [name for name in there if name in known]
+
+
+def take_in(watcher: Watcher, day: Day, job: Job, paths: Sequence[str]) -> None:
+    """Take files and hand them in, but those to which somebody goes on writing."""
+    watcher.days.behind.add(day)
+    files, all_whole = taken(watcher, day, paths)
+    watcher.days.hand_in(job, watcher.days.items(day, files))
+    if all_whole:
+        watcher.days.behind.discard(day)
+
+
+def taken(watcher: Watcher, day: Day, paths: Iterable[str]) -> tuple[list[Path], bool]:
+    """Take files for a day's job, on disk when this returns: those to which nobody writes any more,
+    and whether that is all of them.
+    """
+    now, source = watcher.clock(), watcher.terms.inbox / day.recipe
+    moved = {
+        below: take(source / below, PurePath(below), day.taken, now)
+        for below in paths
+        if not is_being_written(source / below)
+    }
+    here = {below: path for below, path in moved.items() if path is not None}
+    put_on_disk(here.values())
+    whole = [path for below, path in here.items() if is_whole(watcher, day.recipe, below, path)]
+    return whole, len(whole) == len(here)
+
+
+def is_whole(watcher: Watcher, recipe: str, below: str, path: Path) -> bool:
+    """Whether nobody went on writing to a file between the last look at it and its being taken."""
+    if is_being_written(path):
+        return False
+    return watcher.terms.events or watcher.settling[recipe].is_as_before(below, mark_of(path))
+
+
+def turn_days(watcher: Watcher) -> None:
+    """Close the jobs of days that are over."""
+    if time.monotonic() < watcher.next_turn_s:
+        return
+    watcher.next_turn_s = time.monotonic() + TURN_S
+    today = watcher.clock().date()
+    for day in sorted(watcher.days.open):
+        if date.fromisoformat(day.day) < today:
+            watcher.days.close(day)
