@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from nasfarm.broker.client import Broker
 from nasfarm.config import Settings
@@ -25,15 +26,8 @@ def look_at_drops(settings: Settings, home: Home, broker: Callable[[], Broker]) 
     if not inbox.is_dir():
         return
     known = specs.names(home.recipes)
-    for name in sorted(set(recipe_folders(inbox)) - set(known)):
-        mend = f"Name it after a recipe: {', '.join(known)}; or move what is in it to one that is."
-        yield warning(WHAT, inbox / name, "is left alone: no recipe has this name", mend)
+    yield from look_at_folders(inbox, known)
     yield from look_at_today(home, known)
-    loose = loose_files(inbox)
-    if loose:
-        lie = "1 file lies" if loose == 1 else f"{loose} files lie"
-        mend = f"Put them into a recipe's folder, e.g. {inbox / known[0]}"
-        yield warning(WHAT, inbox, f"{lie} beside the recipes' folders", mend)
     free_mb = shutil.disk_usage(inbox).free / 1e6
     if free_mb < settings.watch_free_mb:
         found = (
@@ -51,6 +45,22 @@ def look_at_drops(settings: Settings, home: Home, broker: Callable[[], Broker]) 
     elif waits:
         mend = "Start the farm without --no-watch: farm up --detach"
         yield warning(WHAT, inbox, "nobody takes the files that wait there", mend)
+
+
+def look_at_folders(inbox: Path, known: Sequence[str]) -> Iterator[Check]:
+    """What lies where no recipe looks."""
+    for name in sorted(set(recipe_folders(inbox)) - set(known)):
+        mend = f"Name it after a recipe: {', '.join(known)}; or move what is in it to one that is."
+        yield warning(WHAT, inbox / name, "is left alone: no recipe has this name", mend)
+    for name in known:
+        if (inbox / name).is_symlink():
+            mend = "Put a folder in its place; what the link leads to: farm submit FOLDER"
+            yield warning(WHAT, inbox / name, "is left alone: it is a link", mend)
+    loose = loose_files(inbox)
+    if loose:
+        lie = "1 file lies" if loose == 1 else f"{loose} files lie"
+        mend = f"Put them into a recipe's folder, e.g. {inbox / known[0]}"
+        yield warning(WHAT, inbox, f"{lie} beside the recipes' folders", mend)
 
 
 def look_at_today(home: Home, recipes: Iterable[str]) -> Iterator[Check]:

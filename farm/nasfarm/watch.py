@@ -9,15 +9,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path, PurePath
+from functools import partial
+from pathlib import Path
 
 from nasfarm.broker.client import Broker
 from nasfarm.core.items import HOME_ROOT
-from nasfarm.core.jobs import Job
 from nasfarm.core.rules import RecipeRules
 from nasfarm.days import NO_BROKER, Days
 from nasfarm.errors import BrokerError, FarmError
@@ -26,12 +26,11 @@ from nasfarm.intake.dropped import is_filled, is_meant, mark_of, recipe_folders,
 from nasfarm.intake.noticing import Noticed, noticing
 from nasfarm.intake.seen import Seen
 from nasfarm.intake.settle import Settling
-from nasfarm.intake.take import is_being_written, put_on_disk, take
-from nasfarm.jobs.dropped import Day
 from nasfarm.left import look_in_place, remembering
 from nasfarm.nodes.roots import known_roots, present
 from nasfarm.recipe_specs import specs
 from nasfarm.storage.atomic import storage_errors
+from nasfarm.taken import take_in
 
 log = logging.getLogger(__name__)
 
@@ -183,20 +182,30 @@ def look(watcher: Watcher, closed: set[str]) -> bool:
     turn_days(watcher)
     if not has_room(watcher):
         return False
-    more = False
+    more, failed = False, None
     for recipe, paths in ready(watcher, closed).items():
-        day = watcher.days.day(recipe, watcher.clock().date().isoformat())
-        job = watcher.days.job(day)
-        if job is None or watcher.days.waiting(job) > watcher.terms.most_waiting:
-            continue
-        if watcher.seen is not None:
-            more |= look_in_place(watcher.days, watcher.seen, day, job, paths, MOST_AT_ONCE)
-            continue
-        take_in(watcher, day, job, paths[:MOST_AT_ONCE])
-        more |= len(paths) > MOST_AT_ONCE
+        try:
+            more |= serve(watcher, recipe, paths)
+        except FarmError as error:  # the other recipes' files are taken all the same
+            failed = error
+    if failed is not None:
+        raise failed
     if more:
         watcher.next_look_s = 0.0
     return more
+
+
+def serve(watcher: Watcher, recipe: str, paths: Sequence[str]) -> bool:
+    """Hand in one recipe's files; True where there are more than are handed in at once."""
+    day = watcher.days.day(recipe, watcher.clock().date().isoformat())
+    job = watcher.days.job(day)
+    if job is None or watcher.days.waiting(job) > watcher.terms.most_waiting:
+        return False
+    if watcher.seen is not None:
+        return look_in_place(watcher.days, watcher.seen, day, job, paths, MOST_AT_ONCE)
+    before = partial(is_as_before, watcher, recipe)
+    take_in(watcher.days, day, job, paths[:MOST_AT_ONCE], watcher.clock(), before)
+    return len(paths) > MOST_AT_ONCE
 
 
 def has_room(watcher: Watcher) -> bool:
@@ -257,35 +266,10 @@ def recipes(watcher: Watcher) -> list[str]:
     return [name for name in there if name in known]
 
 
-def take_in(watcher: Watcher, day: Day, job: Job, paths: Sequence[str]) -> None:
-    """Take files and hand them in, but those to which somebody goes on writing."""
-    watcher.days.behind.add(day)
-    files, all_whole = taken(watcher, day, paths)
-    watcher.days.hand_in(job, watcher.days.items(day, files))
-    if all_whole:
-        watcher.days.behind.discard(day)
-
-
-def taken(watcher: Watcher, day: Day, paths: Iterable[str]) -> tuple[list[Path], bool]:
-    """Take files for a day's job, on disk when this returns: those to which nobody writes any more,
-    and whether that is all of them.
+def is_as_before(watcher: Watcher, recipe: str, below: str, path: Path) -> bool:
+    """Whether a taken file looks as at the last look: on a share that tells that nobody went on
+    writing to it.
     """
-    now, source = watcher.clock(), watcher.terms.inbox / day.recipe
-    moved = {
-        below: take(source / below, PurePath(below), day.taken, now)
-        for below in paths
-        if not is_being_written(source / below)
-    }
-    here = {below: path for below, path in moved.items() if path is not None}
-    put_on_disk(here.values())
-    whole = [path for below, path in here.items() if is_whole(watcher, day.recipe, below, path)]
-    return whole, len(whole) == len(here)
-
-
-def is_whole(watcher: Watcher, recipe: str, below: str, path: Path) -> bool:
-    """Whether nobody went on writing to a file between the last look at it and its being taken."""
-    if is_being_written(path):
-        return False
     return watcher.terms.events or watcher.settling[recipe].is_as_before(below, mark_of(path))
 
 

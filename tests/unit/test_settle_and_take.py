@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from datetime import datetime
 from pathlib import Path, PurePath
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nasfarm.errors import RejectError
 from nasfarm.intake.dropped import not_planned, recipe_folders, taken_days, waiting
 from nasfarm.intake.settle import Look, Mark, Settling
 from nasfarm.intake.take import MARK, is_being_written, put_on_disk, take
+from needs import needs
 
 NOON = datetime(2026, 5, 4, 12, 0, 1, 250_000)
 
@@ -142,6 +145,19 @@ def test_of_several_watchers_one_gets_each_file_and_none_is_overwritten(inbox: P
         thread.join()
     assert len(set(got)) == len(got) == 40
     assert {path.read_bytes().decode() for path in got} == set(folders)
+
+
+def test_a_file_on_another_disk_stays_there_and_the_reason_is_told(inbox: Path) -> None:
+    """A rename is what takes a file, and no rename leads from one disk to another."""
+    (inbox / ".taken").mkdir(parents=True)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        needs(os.stat(elsewhere).st_dev != inbox.stat().st_dev, "/dev/shm is no disk of its own")
+        source = Path(elsewhere) / "a.jpg"
+        source.write_bytes(b"x")
+        with pytest.raises(RejectError, match="cannot be taken"):
+            take(source, PurePath("a.jpg"), inbox / ".taken" / "detect" / "2026-05-04", NOON)
+        assert source.read_bytes() == b"x"
+    assert not any(path.is_file() for path in inbox.rglob("*"))
 
 
 def test_a_place_that_a_dead_watcher_kept_is_left_alone(inbox: Path) -> None:

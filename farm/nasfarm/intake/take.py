@@ -16,6 +16,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path, PurePath
 
+from nasfarm.errors import RejectError
 from nasfarm.storage.atomic import CANNOT_WRITE, storage_errors, sync_folder
 
 MARK = ".taking-"
@@ -23,6 +24,12 @@ MARK = ".taking-"
 
 FEW = 32
 """So many files are put on disk one by one; for more, everything is, in one go."""
+
+_OF_THE_FOLDER = frozenset({errno.EACCES, errno.EPERM, errno.EXDEV})
+_MENDS = (
+    "Let the user who runs the farm change that folder, and let it lie on the same disk or share "
+    "as the home."
+)
 
 _LONGEST = 255 - 32
 """Bytes of a name that leave room for a suffix and a mark."""
@@ -32,7 +39,8 @@ def take(source: Path, below: PurePath, taken: Path, now: datetime) -> Path | No
     """Move a dropped file to `taken / below`, never over another; its new path.
 
     A name that is there already gets the time of day behind it, then a number. None where the file
-    is gone: another watcher has it, or whoever dropped it took it back. Raises StorageError.
+    is gone: another watcher has it, or whoever dropped it took it back. Raises StorageError;
+    RejectError where this very file, or its folder, may not be moved.
     """
     folder = taken / below.parent
     with storage_errors(folder, CANNOT_WRITE):
@@ -50,6 +58,12 @@ def take(source: Path, below: PurePath, taken: Path, now: datetime) -> Path | No
                 return folder / name
             except FileNotFoundError:
                 return None
+            except OSError as error:
+                if error.errno not in _OF_THE_FOLDER:
+                    raise
+                raise RejectError(
+                    f"{source.parent}: its files cannot be taken: {error.strerror}. {_MENDS}"
+                ) from error
             finally:
                 mark.unlink(missing_ok=True)
     return None
@@ -105,7 +119,8 @@ def put_on_disk(files: Iterable[Path]) -> None:
         os.sync()
         return
     for path in paths:
-        with storage_errors(path, CANNOT_WRITE), suppress(FileNotFoundError):
+        # One that the farm may not read gets its line as any other.
+        with storage_errors(path, CANNOT_WRITE), suppress(FileNotFoundError, PermissionError):
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
             try:
                 os.fsync(handle)

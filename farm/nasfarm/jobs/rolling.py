@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 from nasfarm.core import wire
@@ -30,15 +31,16 @@ Cut = Callable[[tuple[Segment, ...], int, Sequence[int]], tuple[Segment, ...]]
 
 @dataclass(slots=True)
 class PlanFile:
-    """plan.jsonl as far as it was read; the next look reads only what has come."""
+    """plan.jsonl as far as it was read; the next look, of any thread, reads only what has come."""
 
     path: Path
     segments: tuple[Segment, ...] = ()
     bytes: int = 0
+    alone: Lock = field(default_factory=Lock)
 
     def read(self) -> tuple[Segment, ...]:
         """Every segment that is whole. Raises StorageError."""
-        with storage_errors(self.path), open(self.path, "rb") as file:
+        with self.alone, storage_errors(self.path), open(self.path, "rb") as file:
             if os.fstat(file.fileno()).st_size < self.bytes:  # restored from a backup
                 self.segments, self.bytes = (), 0
             file.seek(self.bytes)

@@ -33,6 +33,10 @@ class Written:
     format: int = 1
 
 
+MOST_ROLLING = 8
+"""So many rolling jobs are known at once, of some MB each: one a recipe and day."""
+
+
 class JobStore:
     """Jobs by their id. `folder` is `$FARM_HOME/jobs`."""
 
@@ -155,7 +159,7 @@ class JobStore:
 
     def rolling(self, job_id: str) -> Rolling:
         """The rolling job's growing files; what was read of them once is not read again."""
-        if len(self._rolling) > 64:  # a worker sees one a recipe and day
+        if len(self._rolling) > MOST_ROLLING:
             self._rolling.clear()
         return self._rolling.setdefault(job_id, Rolling(self.path(job_id)))
 
