@@ -79,7 +79,7 @@ def boxes(tmp_path: Path, cached_models: None) -> Iterator[tuple[Box, Box, Box]]
                 **(faked_clock(hours) if hours else {}),
             }
             (tmp_path / name).mkdir()
-            made.append(Box(tmp_path / name, settings, tmp_path / "home"))
+            made.append(Box(tmp_path / name, settings, shared=tmp_path / "home"))
         right, ahead, behind = made
         try:
             right.ok("init")
