@@ -15,7 +15,7 @@ from nasfarm.core.items import HOME_ROOT, Found, is_video
 from nasfarm.core.jobs import Job, Priority, Segment, Skipped, Watched, end_of_plan, items_in
 from nasfarm.core.leases import Hint
 from nasfarm.core.rules import NO_RULES, RecipeRules
-from nasfarm.errors import BrokerError, RejectError
+from nasfarm.errors import BrokerError, RejectError, StorageError
 from nasfarm.home import Home
 from nasfarm.intake.dropped import found, not_planned, taken_days
 from nasfarm.intake.take import is_still
@@ -60,8 +60,15 @@ class Days:
         return Day(self.home.roots[HOME_ROOT], recipe, date)
 
     def job(self, day: Day) -> Job | None:
-        """The job of a day, begun if it is not there; None where the recipe cannot be run."""
+        """The job of a day, begun if it is not there; None where the recipe cannot be run, or the
+        job could not be finished.
+        """
         store = self.home.jobs
+        failure = store.failure(day.job_id)
+        if failure is not None:
+            self.say_once(f"{day.job_id} has failed: {failure}. Mend it, then: farm retry "
+                          f"{day.job_id}")  # fmt: skip
+            return None
         try:
             if not store.exists(day.job_id):
                 self._begin(day)
@@ -116,10 +123,16 @@ class Days:
         return [item for path, one in looks if one for item in self.items_of(day, path, one)]
 
     def items_of(self, day: Day, path: Path, one: Found) -> Iterable[Found]:
-        """One file's items."""
-        if is_video(path.name) and not one.same_as:
-            return frames(one, os.fspath(path), self.rules_of(day).every_s)
-        return [one]
+        """One file's items; a video of which no frames can be told is one, whose line says why."""
+        if not is_video(path.name) or one.same_as:
+            return [one]
+        try:
+            return list(frames(one, os.fspath(path), self.rules_of(day).every_s))
+        except StorageError:
+            raise
+        except Exception:  # PyAV is missing, or stumbles over what it never saw
+            log.exception("no frames", extra={"action": "no_frames", "item": one.item})
+            return [one]
 
     def _cutter(
         self, job: Job
@@ -171,12 +184,18 @@ class Days:
         self.hand_in(job, self.items(day, still))
         if still == new:
             self.behind.discard(day)
+        else:
+            self.behind.add(day)
         return True
 
-    def close(self, day: Day) -> None:
-        """The day is over: its job gets its last results and grows no more. Raises as `hand_in`."""
-        if self.catch_up(day):
-            self.home.jobs.seal(day.job_id)
-            self.open.discard(day)
-            with suppress(BrokerError):  # away: the reconciler sees to it
-                mend(self.home.jobs.load(day.job_id), self.home, self.broker)
+    def close(self, day: Day) -> bool:
+        """The day is over: its job gets its last results and grows no more; False where not all of
+        it is in the job yet. Raises as `hand_in`.
+        """
+        if not self.catch_up(day) or day in self.behind:
+            return False
+        self.home.jobs.seal(day.job_id)
+        self.open.discard(day)
+        with suppress(BrokerError):  # away: the reconciler sees to it
+            mend(self.home.jobs.load(day.job_id), self.home, self.broker)
+        return True

@@ -11,6 +11,7 @@ from nasfarm.days import Days
 from nasfarm.intake.seen import Lens, Seen, opened
 from nasfarm.intake.take import is_being_written
 from nasfarm.jobs.dropped import Day
+from nasfarm.taken import MOST_AT_ONCE
 
 SEEN = ".seen.sqlite"
 
@@ -26,20 +27,18 @@ def remembering(days: Days) -> Iterator[Seen]:
         yield seen
 
 
-def look_in_place(
-    days: Days, seen: Seen, day: Day, job: Job, paths: Iterable[str], most: int
-) -> bool:
-    """Hand in those of the files that are new, `most` at once; whether there are more.
+def look_in_place(days: Days, seen: Seen, day: Day, job: Job, paths: Iterable[str]) -> bool:
+    """Hand in those of the files that are new, MOST_AT_ONCE at most; whether there are more.
 
     paths: below the recipe's folder. Raises as `Days.hand_in`.
     """
     new = seen.fresh(_lens(job), (day.left / below for below in paths))
     fresh = [path for path in new if not is_being_written(path)]
-    left = seen.read(_lens(job), fresh[:most])
+    left = seen.read(_lens(job), fresh[:MOST_AT_ONCE])
     other = (each for each in left if each.found.same_as != each.found.item)
     days.hand_in(job, [item for one in other for item in days.items_of(day, one.path, one.found)])
     seen.add(_lens(job), left)
-    return len(fresh) > most
+    return len(fresh) > MOST_AT_ONCE
 
 
 def _lens(job: Job) -> Lens:

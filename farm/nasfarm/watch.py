@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -26,11 +26,13 @@ from nasfarm.intake.dropped import is_filled, is_meant, mark_of, recipe_folders,
 from nasfarm.intake.noticing import Noticed, noticing
 from nasfarm.intake.seen import Seen
 from nasfarm.intake.settle import Settling
+from nasfarm.intake.take import is_foreign, is_still
+from nasfarm.jobs.dropped import Day
 from nasfarm.left import look_in_place, remembering
 from nasfarm.nodes.roots import known_roots, present
 from nasfarm.recipe_specs import specs
 from nasfarm.storage.atomic import storage_errors
-from nasfarm.taken import take_in
+from nasfarm.taken import MOST_AT_ONCE, take_in
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +41,7 @@ LEAD_S, CONFIRM_S, NAP_S = 15.0, 3.0, 1.0
 whether it still is the one after the second, and hears so, or that it is to stop, after the third.
 """
 
-MOST_AT_ONCE = 2000  # taken before they are handed in: of a million the first are run soon
-
+UNSURE_S = 30.0  # so long a file must rest of which nobody can tell whether it is written to
 TURN_S = 10.0  # so often the watcher looks whether a day is over
 
 
@@ -177,35 +178,47 @@ def listen(watcher: Watcher, names: list[str], stop: threading.Event) -> None:
 
 def look(watcher: Watcher, closed: set[str]) -> bool:
     """One look at everything; True where there may be more to take at once."""
-    for day in sorted(watcher.days.behind):
-        watcher.days.catch_up(day)
-    turn_days(watcher)
+    steps = [partial(watcher.days.catch_up, day) for day in sorted(watcher.days.behind)]
+    steps += [partial(watcher.days.close, day) for day in days_over(watcher)]
+    each(steps)
     if not has_room(watcher):
         return False
-    more, failed = False, None
-    for recipe, paths in ready(watcher, closed).items():
-        try:
-            more |= serve(watcher, recipe, paths)
-        except FarmError as error:  # the other recipes' files are taken all the same
-            failed = error
-    if failed is not None:
-        raise failed
+    files = ready(watcher, closed)
+    more = any(each([partial(serve, watcher, recipe, paths) for recipe, paths in files.items()]))
     if more:
         watcher.next_look_s = 0.0
     return more
+
+
+def each(steps: Iterable[Callable[[], bool]]) -> list[bool]:
+    """Do every step, also where one fails: a day or a recipe in trouble keeps no other waiting."""
+    done: list[bool] = []
+    failed: FarmError | None = None
+    for step in steps:
+        try:
+            done.append(step())
+        except FarmError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+    return done
 
 
 def serve(watcher: Watcher, recipe: str, paths: Sequence[str]) -> bool:
     """Hand in one recipe's files; True where there are more than are handed in at once."""
     day = watcher.days.day(recipe, watcher.clock().date().isoformat())
     job = watcher.days.job(day)
-    if job is None or watcher.days.waiting(job) > watcher.terms.most_waiting:
+    if job is None:
         return False
+    crowded = f"{job.job_id}: more than watch.most_waiting ({watcher.terms.most_waiting}) wait"
+    if watcher.days.waiting(job) > watcher.terms.most_waiting:
+        watcher.say_once(crowded)
+        return False
+    watcher.said.discard(crowded)
     if watcher.seen is not None:
-        return look_in_place(watcher.days, watcher.seen, day, job, paths, MOST_AT_ONCE)
+        return look_in_place(watcher.days, watcher.seen, day, job, paths)
     before = partial(is_as_before, watcher, recipe)
-    take_in(watcher.days, day, job, paths[:MOST_AT_ONCE], watcher.clock(), before)
-    return len(paths) > MOST_AT_ONCE
+    return take_in(watcher.days, day, job, paths, watcher.clock(), before) == MOST_AT_ONCE
 
 
 def has_room(watcher: Watcher) -> bool:
@@ -254,7 +267,11 @@ def settled(watcher: Watcher, recipe: str) -> list[str]:
     """As `ready`, of one recipe's files that held still."""
     folder = watcher.terms.inbox / recipe
     settling = watcher.settling.setdefault(recipe, Settling(watcher.terms.settle_s))
-    return settling.looked(waiting(folder), time.monotonic())
+    still = settling.looked(waiting(folder), time.monotonic())
+    if not watcher.terms.events:
+        return still
+    paths = ((below, folder / below) for below in still)
+    return [below for below, path in paths if not is_foreign(path) or is_still(path, UNSURE_S)]
 
 
 def recipes(watcher: Watcher) -> list[str]:
@@ -273,12 +290,10 @@ def is_as_before(watcher: Watcher, recipe: str, below: str, path: Path) -> bool:
     return watcher.terms.events or watcher.settling[recipe].is_as_before(below, mark_of(path))
 
 
-def turn_days(watcher: Watcher) -> None:
-    """Close the jobs of days that are over."""
+def days_over(watcher: Watcher) -> list[Day]:
+    """Days whose jobs are to be closed; asked now and then."""
     if time.monotonic() < watcher.next_turn_s:
-        return
+        return []
     watcher.next_turn_s = time.monotonic() + TURN_S
     today = watcher.clock().date()
-    for day in sorted(watcher.days.open):
-        if date.fromisoformat(day.day) < today:
-            watcher.days.close(day)
+    return [day for day in sorted(watcher.days.open) if date.fromisoformat(day.day) < today]

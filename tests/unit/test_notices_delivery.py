@@ -197,7 +197,9 @@ def test_days_that_are_done_with_are_forgotten_and_a_backlog_is_not(
     desk.restart()
     (file,) = desk.ledgers
     position = json.loads((desk.home.jobs.folder / ".notices" / file).read_text())
-    assert (position["floor"], position["handled"]) == ("2026-11-07", {})
+    assert position["floor"] == "2026-11-07"
+    newest = {job.job_id for job in jobs[-2:]}  # a clock that ran ahead may be put right
+    assert set(position["handled"]) == newest
     assert desk.go(100) == Sent()
 
 

@@ -15,6 +15,7 @@ from nasfarm.core.jobs import Segment, end_of_plan, items_in
 from nasfarm.errors import RetryError
 from nasfarm.jobs.manifest import read_items
 from nasfarm.jobs.rolling import Rolling
+from nasfarm.jobs.store import MOST_ROLLING, JobStore
 from nasfarm.plan.chunks import Run, plan_retry, plan_runs
 from nasfarm.plan.sizes import Sizes
 
@@ -154,3 +155,17 @@ def test_a_manifest_line_is_as_in_any_job(rolling: Rolling) -> None:
     (line,) = (rolling.folder / "manifest.jsonl").read_bytes().splitlines(keepends=True)
     assert line == wire.item_bytes(Item(0, "home:inbox/a.jpg", 7, 1))
     assert line == b'{"i":0,"item":"home:inbox/a.jpg","bytes":7,"mtime_ns":1}\n'
+
+
+def test_a_rolling_job_that_is_at_work_is_kept_in_mind_whatever_others_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    """One that was forgotten would take its own last addition for another process's."""
+    store = JobStore(tmp_path)
+    mine = store.rolling("watch-detect-2026-05-04")
+    for n in range(MOST_ROLLING - 1):
+        store.rolling(f"watch-other{n}-2026-05-04")
+    assert store.rolling("watch-detect-2026-05-04") is mine
+    for n in range(3 * MOST_ROLLING):
+        store.rolling(f"watch-old{n}-2026-05-03")
+        assert store.rolling("watch-detect-2026-05-04") is mine

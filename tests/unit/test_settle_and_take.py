@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nasfarm.errors import RejectError
 from nasfarm.intake.dropped import not_planned, recipe_folders, taken_days, waiting
 from nasfarm.intake.settle import Look, Mark, Settling
-from nasfarm.intake.take import MARK, is_being_written, put_on_disk, take
+from nasfarm.intake.take import MARK, is_being_written, is_foreign, put_on_disk, take
 from needs import needs
 
 NOON = datetime(2026, 5, 4, 12, 0, 1, 250_000)
@@ -158,6 +158,24 @@ def test_a_file_on_another_disk_stays_there_and_the_reason_is_told(inbox: Path) 
             take(source, PurePath("a.jpg"), inbox / ".taken" / "detect" / "2026-05-04", NOON)
         assert source.read_bytes() == b"x"
     assert not any(path.is_file() for path in inbox.rglob("*"))
+
+
+def test_who_is_not_asked_by_the_owner_tells_nothing_of_who_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.touch()
+    for user, foreign in ((0, False), (path.stat().st_uid, False), (12345, True)):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        assert is_foreign(path) is foreign
+    assert not is_foreign(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "2026-11-23 copy", "2026-13-40", "Thumbs.db"])
+def test_what_is_no_day_among_the_taken_is_left_alone(inbox: Path, name: str) -> None:
+    (inbox / ".taken" / "detect" / name).mkdir(parents=True)
+    (inbox / ".taken" / "detect" / "2026-05-05").touch()
+    assert list(taken_days(inbox)) == []
 
 
 def test_a_place_that_a_dead_watcher_kept_is_left_alone(inbox: Path) -> None:

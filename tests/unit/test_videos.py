@@ -420,6 +420,15 @@ def test_each_kth_frame_of_a_real_video_is_the_one_a_player_shows(tmp_path: Path
     worker.videos.close()
 
 
+def test_a_title_in_another_alphabet_keeps_no_video_from_being_read(tmp_path: Path) -> None:
+    """Programs write titles as Latin-1 or GBK; strict reading of one ended the watcher."""
+    path = film(tmp_path / "a.mkv", 3, metadata={"title": "XXXXXXXX"})
+    content = path.read_bytes()
+    assert b"XXXXXXXX" in content
+    path.write_bytes(content.replace(b"XXXXXXXX", b"caf\xe9 \xb0\xa1"))
+    assert [one.frame and one.frame.number for one in found(path)] == [0, 1, 2]
+
+
 def test_counting_frames_loads_no_arrays(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", 5)
     code = (

@@ -56,6 +56,8 @@ def refresh(job: Job, worker: Worker, beat: Progress) -> bool:
     """
     jobs, job_id = worker.jobs, job.job_id
     sealed = jobs.sealed(job_id)  # before the look at the plan: it grows no more after that
+    if not sealed and worker.broker.leases.refreshed_lately(job_id):
+        return False
     plan, done = jobs.plan(job), jobs.done_chunks(job_id)
     whole = sealed and len(done) == end_of_plan(plan)
     if not whole and not worker.broker.leases.begin_refresh(job_id):

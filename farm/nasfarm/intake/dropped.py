@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Container, Iterator
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 from nasfarm.core.items import HOME_ROOT, Found, address, is_video
@@ -70,10 +71,11 @@ def _files(top: str, below: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
 
 
 def taken_days(inbox: Path) -> Iterator[tuple[str, str]]:
-    """(recipe, day) of every folder of taken files."""
+    """(recipe, day) of every folder of taken files; what else lies there is nobody's day."""
     for recipe in _names(inbox / TAKEN):
         for day in _names(inbox / TAKEN / recipe):
-            yield recipe, day
+            if _is_day(day) and (inbox / TAKEN / recipe / day).is_dir():
+                yield recipe, day
 
 
 def not_planned(inbox: Path, recipe: str, day: str, planned: Container[str]) -> list[Path]:
@@ -126,8 +128,14 @@ def found(home: Path, path: Path) -> Found | None:
     return Found(address(HOME_ROOT, relative), status.st_size, status.st_mtime_ns)
 
 
+def _is_day(name: str) -> bool:
+    with suppress(ValueError):
+        return date.fromisoformat(name).isoformat() == name
+    return False
+
+
 def _names(folder: Path) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        return sorted(name for name in os.listdir(folder) if not is_system(name))
     except (FileNotFoundError, NotADirectoryError):
         return []

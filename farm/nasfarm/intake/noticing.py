@@ -82,6 +82,7 @@ def noticing(folders: list[Path]) -> Iterator[Noticed]:
     try:
         yield noticed
     finally:
+        observer.unschedule_all()  # also of one that could not start
         if observer.is_alive():
             observer.stop()
             observer.join()

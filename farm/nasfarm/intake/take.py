@@ -25,7 +25,10 @@ MARK = ".taking-"
 FEW = 32
 """So many files are put on disk one by one; for more, everything is, in one go."""
 
-_OF_THE_FOLDER = frozenset({errno.EACCES, errno.EPERM, errno.EXDEV})
+_OF_THE_FOLDER = frozenset({
+    errno.EACCES, errno.EPERM, errno.EXDEV, errno.EBUSY, errno.ETXTBSY, errno.EEXIST,
+    errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ,
+})  # fmt: skip
 _MENDS = (
     "Let the user who runs the farm change that folder, and let it lie on the same disk or share "
     "as the home."
@@ -99,6 +102,13 @@ def is_being_written(path: Path) -> bool:
         return error.errno == errno.EAGAIN
     finally:
         os.close(handle)
+    return False
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether the kernel will not tell this user who writes to the file: it is another user's."""
+    with suppress(OSError):
+        return os.geteuid() not in (0, path.lstat().st_uid)
     return False
 
 

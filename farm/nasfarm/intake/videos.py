@@ -20,8 +20,9 @@ codec has more than 32)."""
 _SHORT_S = 0.5
 """A container may say that it lasts so much longer than it does."""
 
-_MOST_LOST = 1_000_000
-"""Of ten hours and more. A header that promises more frames than that is damaged itself."""
+_LEAST_LOST, _MOST_LOST = 1000, 1_000_000
+"""A header that promises far more frames than the file has shown, so many at least, or more than
+those of ten hours, is damaged itself."""
 
 
 def frames(found: Found, path: str, every_s: float = 0.0) -> Iterator[Found]:
@@ -131,4 +132,5 @@ def _promised(video: Video, seen: _Seen, step: float) -> int:
         end_s = max(float(over * (streams[i].time_base or 0)) for i, over in seen.ends.items())
         short = "matroska" in kind and length_s > end_s + _SHORT_S
         end = video.ticks(length_s) if short else 0
-    return min(max(0, round((end - seen.last) / step) - 1), _MOST_LOST)
+    lost = max(0, round((end - seen.last) / step) - 1)
+    return min(lost, _LEAST_LOST + 100 * seen.packets, _MOST_LOST)

@@ -159,9 +159,11 @@ class JobStore:
 
     def rolling(self, job_id: str) -> Rolling:
         """The rolling job's growing files; what was read of them once is not read again."""
-        if len(self._rolling) > MOST_ROLLING:
-            self._rolling.clear()
-        return self._rolling.setdefault(job_id, Rolling(self.path(job_id)))
+        one = self._rolling.pop(job_id, None) or Rolling(self.path(job_id))
+        while len(self._rolling) >= MOST_ROLLING:
+            self._rolling.pop(next(iter(self._rolling)), None)
+        self._rolling[job_id] = one
+        return one
 
     def seal(self, job_id: str) -> None:
         """Say that the job grows no more."""

@@ -61,7 +61,8 @@ class Position:
             floor = max(floor, (date.fromisoformat(day.day) + timedelta(1)).isoformat())
         if floor == self.floor:
             return self
-        past = {day.job_id for day in days if day.day < floor}
+        # Of the newest two it is kept all the same: a clock that ran ahead may be put right.
+        past = {day.job_id for day in days[:-2] if day.day < floor}
         handled = {job_id: runs for job_id, runs in self.handled.items() if job_id not in past}
         return replace(self, floor=floor, handled=handled)
 

@@ -166,8 +166,9 @@ def open_video(file: BinaryIO, name: str, most_megapixels: float = 0) -> Video:
         ) from error
     try:
         container = av.open(
-            file, "r", container_options={"format_whitelist": _FORMATS}, buffer_size=_BUFFER_BYTES
-        )
+            file, "r", container_options={"format_whitelist": _FORMATS}, buffer_size=_BUFFER_BYTES,
+            metadata_errors="replace",  # titles are in whatever a program took them for
+        )  # fmt: skip
     except (av.FFmpegError, EOFError) as error:
         raise ImageError(f"{name}: is no whole video ({_reason(error)})", code="decode") from error
     video = container.streams.best("video")
