@@ -24,6 +24,9 @@ from nasfarm.recipe_specs import specs
 from nasfarm.storage.atomic import storage_errors, write_file
 from nasfarm.storage.mounts import require_local
 
+WATCHER_S = 3.0
+"""A watcher takes a second to start."""
+
 FARM_YML = """\
 # Settings shared by every machine of this farm; only what differs from the defaults.
 # What is one machine's own (its roots, passwords, number of slots) stands in its node.yml.
@@ -142,11 +145,24 @@ def start_detached(farm: Farm, timeout_s: float, *, watch: bool = True) -> NodeR
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
-        return await_ready(settings, process, log_path, timeout_s)
+        report = await_ready(settings, process, log_path, timeout_s)
     except BaseException:
         process.terminate()
         process.wait(settings.grace_s + keep.OVERTIME_S)
         raise
+    if watch:
+        await_watcher(farm)
+    return report
+
+
+def await_watcher(farm: Farm) -> None:
+    """Wait a little until what is dropped is taken; a watcher that was killed is waited for longer
+    by the next one, and nobody has to wait for that.
+    """
+    deadline = time.monotonic() + WATCHER_S
+    with suppress(BrokerError):
+        while not farm.broker.leases.is_led("watcher") and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 def await_ready(

@@ -6,12 +6,13 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from nasfarm.broker.client import Broker
 from nasfarm.config import Settings
-from nasfarm.errors import FarmError
+from nasfarm.errors import BrokerError, FarmError
 from nasfarm.gc import KeepRules, gc
 from nasfarm.home import Home
 from nasfarm.intake.noticing import tells
@@ -62,6 +63,8 @@ def run_watcher(settings: Settings, home: Home, broker: Broker, stop: threading.
         watch(watcher, stop)
         for thread in threads:
             thread.join(2.0)
+        with suppress(BrokerError):  # gone already: it forgets by itself
+            broker.leases.resign(boot, "watcher")
 
 
 def terms(settings: Settings) -> Terms:

@@ -214,6 +214,12 @@ class Leases:
                 return False
             return bool(self._client.pexpire(key, int(for_s * 1000)))
 
+    def resign(self, boot: str, role: Role) -> None:
+        """Leave the role to others at once, where this process has it."""
+        with broker_errors():
+            if self._client.get(f"farm:{role}") == boot:
+                self._client.delete(f"farm:{role}")
+
     def is_led(self, role: Role) -> bool:
         """Whether somebody has the role now."""
         with broker_errors():
