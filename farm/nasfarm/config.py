@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.rules import RecipeRules
@@ -28,7 +29,10 @@ class Settings:
     """What this machine's part of the farm goes by. Times in seconds.
 
     home: FARM_HOME, on shared storage. state_dir: FARM_STATE_DIR, on a local disk.
-    node: this machine's name in the farm. broker_url: None means the embedded broker.
+    node: this machine's name in the farm. broker_url: None means the embedded broker; holds the
+        password of broker_password_file.
+    web_listen, flower_listen: host:port of the status page and of Flower on this machine.
+    flower_password_file: `name:password` that Flower asks for; needed beyond this machine.
     slots: worker processes on this machine; None means as many as its cores allow.
     cores_per_slot: None means one, or what `farm tune` has found to be faster.
     spare_cores: so many cores are left to the machine's own work.
@@ -51,6 +55,10 @@ class Settings:
     state_dir: Path
     node: str
     broker_url: str | None = field(default=None, repr=False)
+    broker_password_file: Path | None = None
+    web_listen: str = "127.0.0.1:8790"
+    flower_listen: str = "127.0.0.1:5555"
+    flower_password_file: Path | None = None
     slots: int | None = None
     cores_per_slot: int | None = None
     spare_cores: int = 0
@@ -132,7 +140,11 @@ def load(home: Path | None, environ: Mapping[str, str]) -> Settings:
         **_from_file(bare.node_file, bare.node_file, shared=False),
         **_from_environment({name: text for name, text in environ.items() if text}),
     }
-    return replace(bare, **values)
+    settings = replace(bare, **values)
+    if settings.broker_url and settings.broker_password_file:
+        url = _with_password(settings.broker_url, settings.broker_password_file)
+        settings = replace(settings, broker_url=url)
+    return settings
 
 
 def unread(home: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -231,6 +243,30 @@ def _from_file(path: Path, node_file: Path, *, shared: bool) -> dict[str, Any]:
         if key.kind == "broker" and has_password(values[key.field]):
             _guard_password(path, node_file, shared=shared)
     return values
+
+
+def _with_password(url: str, path: Path) -> str:
+    """The broker's address with the password that the file holds."""
+    if has_password(url):
+        raise RejectError(
+            f"broker.url holds a password, and so does broker.password_file ({path}). Leave one out.",
+            code="setting",
+        )
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(read_secret(path), safe='')}@{host}").geturl()
+
+
+def read_secret(path: Path) -> str:
+    """What a password file holds, without line breaks around it. Raises RejectError."""
+    try:
+        secret = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not text"
+        raise RejectError(f"{path}: the password in it cannot be read: {reason}.") from error
+    if not secret:
+        raise RejectError(f"{path}: is empty, wanted a password.", code="setting")
+    return secret
 
 
 def _guard_password(path: Path, node_file: Path, *, shared: bool) -> None:

@@ -268,3 +268,53 @@ def test_roots_added_at_the_same_time_all_stay(environ: dict[str, str]) -> None:
 def test_importing_config_does_not_load_yaml() -> None:
     code = "import sys, nasfarm.config; sys.exit('yaml' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# -- password files and addresses --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("redis://nas:6379/0", "redis://:p%40ss%2Fword@nas:6379/0"),
+        ("redis://farm@nas:6379/0", "redis://farm:p%40ss%2Fword@nas:6379/0"),
+        ("rediss://farm@[::1]:6379/0", "rediss://farm:p%40ss%2Fword@[::1]:6379/0"),
+    ],
+)
+def test_the_brokers_password_may_lie_in_a_file(
+    environ: dict[str, str], tmp_path: Path, url: str, whole: str
+) -> None:
+    (tmp_path / "secret").write_text("p@ss/word\n")
+    said = {"FARM_BROKER_URL": url, "FARM_BROKER_PASSWORD_FILE": str(tmp_path / "secret")}
+    assert load(None, environ | said).broker_url == whole
+
+
+@pytest.mark.parametrize(
+    ("content", "url", "words"),
+    [
+        (None, "redis://nas:6379", "No such file"),
+        (b"", "redis://nas:6379", "is empty"),
+        (b"\xff\xfe", "redis://nas:6379", "is not text"),
+        (b"other", "redis://:one@nas:6379", "Leave one out"),
+    ],
+)
+def test_a_password_file_that_is_of_no_use_is_refused(
+    environ: dict[str, str], tmp_path: Path, content: bytes | None, url: str, words: str
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RejectError, match=words):
+        load(None, environ | {"FARM_BROKER_URL": url, "FARM_BROKER_PASSWORD_FILE": str(path)})
+
+
+@pytest.mark.parametrize(
+    "value", ["8790", "nas", "nas:", "nas:0", "nas:99999", "http://nas:80", "me@nas:80", "nas:80/x"]
+)
+def test_what_is_no_address_to_listen_on_is_refused(environ: dict[str, str], value: str) -> None:
+    with pytest.raises(RejectError, match=r"such as 127\.0\.0\.1:8790"):
+        load(None, environ | {"FARM_WEB_LISTEN": value})
+
+
+def test_an_address_may_be_of_ipv6(environ: dict[str, str]) -> None:
+    assert load(None, environ | {"FARM_WEB_LISTEN": "[::1]:8790"}).web_listen == "[::1]:8790"

@@ -22,8 +22,8 @@ lies on. leave: files stay where they are."""
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A setting a user may write. kind: number | integer | level | mode | name | broker | roots |
-    recipes.
+    """A setting a user may write. kind: number | integer | level | mode | name | broker | address |
+    file | roots | recipes.
 
     shared: it may stand in farm.yml, which all machines read.
     """
@@ -48,6 +48,11 @@ KEYS = {
     key.name: key
     for key in (
         Key("broker.url", "broker"),
+        # Where a file lies, and what a machine listens on, is that machine's own.
+        Key("broker.password_file", "file", shared=False),
+        Key("web.listen", "address", shared=False),
+        Key("flower.listen", "address", shared=False),
+        Key("flower.password_file", "file", shared=False),
         Key("lease_s", "number", 1, 3600),
         Key("slots", "integer", 1, 1024),
         Key("cores_per_slot", "integer", 1, 256),
@@ -144,6 +149,21 @@ def _broker(key: Key, value: object) -> tuple[str | None, str]:
     return (str(value) if fits else None), wanted
 
 
+def _address(key: Key, value: object) -> tuple[str | None, str]:
+    wanted = "an address to listen on such as 127.0.0.1:8790 ([::1]:8790, 0.0.0.0:8790)"
+    try:
+        parts = urlsplit(f"//{value}")
+        fits = parts.hostname and parts.port and parts.netloc == value and not parts.username
+    except ValueError:
+        return None, wanted
+    return (str(value) if fits else None), wanted
+
+
+def _file(key: Key, value: object) -> tuple[Path | None, str]:
+    fits = isinstance(value, str) and value.startswith("/")
+    return (Path(str(value)) if fits else None), "the whole path of a file, beginning with /"
+
+
 def _roots(key: Key, value: object) -> tuple[Mapping[str, Path] | None, str]:
     wanted = (
         "lines of the form 'name: /folder', names of small letters, digits, - and _ "
@@ -165,5 +185,7 @@ _CHECKS: Mapping[str, Callable[[Key, object], tuple[Any | None, str]]] = {
     "mode": _mode,
     "name": _name,
     "broker": _broker,
+    "address": _address,
+    "file": _file,
     "roots": _roots,
 }
