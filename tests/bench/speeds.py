@@ -187,7 +187,7 @@ def _pair(
     for name, setting in zip(key.split("/"), settings, strict=True):
         yard = ground.yard(name, setting)
         if tune and name == "tuned":
-            yard.ok("tune", model, "--seconds", 60, timeout_s=240)
+            print(yard.ok("tune", model, "--seconds", 60, timeout_s=240).out, flush=True)
             yard.ok("down")
             yard.up()
         folders[name] = ground.crowd(ground.full_hd, "full-hd", ground.few, name)
@@ -202,5 +202,6 @@ def _pair(
         way()  # opens the models
     above, below = by_turns(ways, ground.rounds, key).values()
     book.keep("ratios", key, ratios(above, below))
-    for name in ways:
-        ground.yards.pop(name).close()
+    for name in ways:  # forgotten last: whoever breaks off meanwhile leaves no farm behind
+        ground.yards[name].close()
+        del ground.yards[name]
