@@ -117,6 +117,8 @@ def wrong_after(cut: Cut, place: Path) -> list[str]:
             if up.code:
                 return [f"the farm does not start: {up.err[-300:]}"]
             return [*not_settled(farm), *what_is_wrong(farm, cut)]
+        except ValueError as error:  # no JSON any more: a page of the disk holds zeros
+            return [f"what was handed in or found cannot be read: {error}"]
         finally:
             farm.close()
 
