@@ -1,8 +1,26 @@
-"""Nodes and their slots as they report themselves. Pure."""
+"""Nodes, their slots and what holds them back, as they report themselves. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+ByHand = Literal["pause", "drain"]
+"""Why a node takes no work where somebody said so. pause: what runs is handed back at once; drain:
+it is finished first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One reason why a node takes no work.
+
+    reason: pause | drain | storage (the home cannot be written); a newer release may have more.
+    since_s: in seconds since 1970, by the clock of whoever began it. text: for people.
+    """
+
+    reason: str
+    since_s: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +38,8 @@ class Slot:
 class NodeReport:
     """A node's heartbeat.
 
-    roots: names it can read now. boot: this life of its agent. paused: why it takes no work.
+    roots: names it can read now, whether or not it takes work. boot: this life of its agent.
+    held: what keeps it from taking work. paused: the same in a sentence; empty: it takes work.
     placement: why its slots have the cores they have.
     node_id: of its state folder; empty from a release that had none.
     vnni: whether its processor adds products of small numbers in 32 bits.
@@ -38,3 +57,13 @@ class NodeReport:
     node_id: str = ""
     vnni: bool = False
     age_s: float = 0.0
+    held: tuple[Hold, ...] = ()
+
+    def held_by(self, *reasons: str) -> bool:
+        """Whether one of these is among what holds it."""
+        return any(hold.reason in reasons for hold in self.held)
+
+
+def sentence(held: tuple[Hold, ...]) -> str:
+    """All that holds a node, as `NodeReport.paused`."""
+    return " ".join(hold.text for hold in held)
