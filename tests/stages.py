@@ -44,6 +44,7 @@ class Stages:
             image_limit_mp=200,
             image_timeout_s=60,
             must_stop=lambda: False,
+            takes_work=lambda: True,
             step_aside=lambda _reason: None,
         )
 

@@ -244,7 +244,9 @@ def judge_nodes(alive: Iterable[NodeReport], known: set[str]) -> Iterator[Check]
         slots = [slot for slot in node.slots if slot.state != "ready"]
         late = ", ".join(f"slot {slot.number} is {slot.state}" for slot in slots)
         if node.paused:
-            mend = "Mend what it says; the node goes on by itself."
+            by_hand = node.held_by("pause", "drain")
+            itself = "Mend what it says; the node goes on by itself."
+            mend = f"farm resume {node.node}" if by_hand else itself
             yield warning("node", node.node, f"takes no work: {node.paused}", mend)
         elif late:
             mend = "Wait a moment; then look into its logs folder."

@@ -102,7 +102,7 @@ def note(job: Job, broker: Broker) -> str:
         return str(error)
     if not nodes:
         return "no node is running. Start one with: farm up"
-    reachable = {root for node in nodes for root in node.roots}
+    reachable = {root for node in nodes if not node.paused for root in node.roots}
     absent = [root for root in job.roots if root not in reachable]
     return why_absent(absent[0], nodes) if absent else ""
 

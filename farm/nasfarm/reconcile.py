@@ -234,8 +234,7 @@ def segment_of_chunk(plan: Sequence[Segment], number: int) -> Segment:
 
 def lost_leases(broker: Broker, node: str, boot: str, worker: str | None = None) -> list[Lease]:
     """Leases of a node's earlier life, or of its worker process `worker`, which has just died."""
-    held = (lease for job_id in broker.leases.live() for lease in broker.leases.held(job_id))
-    here = (lease for lease in held if lease.held.node == node)
+    here = (lease for lease in broker.leases.all_held() if lease.held.node == node)
     if worker is None:
         return [lease for lease in here if lease.held.boot != boot]
     return [lease for lease in here if lease.held.worker == worker]

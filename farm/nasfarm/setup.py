@@ -95,6 +95,8 @@ def up(farm: Farm, say: Callable[[str], None], *, watch: bool = True) -> None:
         if report is not None:
             told = True
             say(f"The farm is up on {report.node}: {len(report.slots)} slots. Ctrl-C stops it.")
+            if report.paused:
+                say(f"It takes no work: {report.paused}")
 
     embed = settings.broker_url is None
     keep.keep_up(

@@ -23,6 +23,7 @@ from nasfarm.nodes.memory import release
 from nasfarm.nodes.supervisor import Child, Exit, Supervisor
 from nasfarm.storage.locked import sole
 from nasfarm_workers.chores import Chores
+from nasfarm_workers.orders import Orders
 from nasfarm_workers.slots import cgroup_name, ready_file, slot_child, slot_states
 from nasfarm_workers.tuning.machine import tuning_for
 
@@ -66,6 +67,7 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
     chores = Chores(
         settings, home, broker, boot, node_id(settings.state_dir),
         slots=lambda: slot_states(cores, supervisor.pids(), settings.state_dir),
+        orders=Orders.of(settings.state_dir),
         placement=placed.why,
     )  # fmt: skip
     take_name(chores)

@@ -37,6 +37,7 @@ from nasfarm.registry.store import ModelStore
 from nasfarm.storage.mounts import probe
 from nasfarm_workers import tasks
 from nasfarm_workers.deaths import cause_of
+from nasfarm_workers.orders import Orders
 from nasfarm_workers.runtime.session_cache import SessionCache
 from nasfarm_workers.slots import aside_file, log_tail, slot_name
 from nasfarm_workers.tuning.machine import tuning_for
@@ -49,7 +50,7 @@ log = logging.getLogger(__name__)
 class SlotRun:
     """One life of one slot's process: its number, how many cores, and the agent's life.
 
-    stop_at: eight bytes shared by the pool's parent and child: when the child must have handed
+    orders: what the agent says now. stop_at: eight bytes shared by the pool's parent and child: when the child must have handed
     back its chunk, on the monotonic clock, which is the same in both; 0: it need not.
     """
 
@@ -58,6 +59,7 @@ class SlotRun:
     boot: str
     broker_url: str
     cap: MemoryCap
+    orders: Orders
     stop_at: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 8))
 
     @property
@@ -69,7 +71,9 @@ class SlotRun:
         struct.pack_into("d", self.stop_at, 0, time.monotonic() + of_work(grace_s))
 
     def must_stop(self) -> bool:
-        """In the child."""
+        """In the child: at each step of its work."""
+        if self.orders.hand_back():
+            return True
         (at,) = struct.unpack_from("d", self.stop_at, 0)
         return bool(at) and time.monotonic() >= at
 
@@ -139,6 +143,7 @@ def create_worker(settings: config.Settings, run: SlotRun) -> Worker:
         image_limit_mp=settings.image_limit_mp,
         image_timeout_s=settings.image_timeout_s,
         must_stop=run.must_stop,
+        takes_work=run.orders.take_work,
         step_aside=lambda reason: step_aside(settings, reason),
     )
 

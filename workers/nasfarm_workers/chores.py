@@ -7,6 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import nasfarm
@@ -14,16 +15,19 @@ from nasfarm import config
 from nasfarm.broker import steering
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
+from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.lease_rules import Cause
-from nasfarm.core.nodes import NodeReport, Slot
+from nasfarm.core.nodes import Hold, NodeReport, Slot, sentence
 from nasfarm.errors import RejectError, StorageError
 from nasfarm.home import Home
 from nasfarm.keep import name_taken
+from nasfarm.nodes.holds import hold_of, introduce
 from nasfarm.nodes.roots import known_roots, present
 from nasfarm.nodes.vnni import has_vnni
 from nasfarm.plan.chunks import queue_names
 from nasfarm.reconcile import lost_leases, reconcile, return_leases
 from nasfarm.storage.atomic import write_file
+from nasfarm_workers.orders import Orders
 from nasfarm_workers.slots import aside_file, slot_name
 
 log = logging.getLogger(__name__)
@@ -42,8 +46,9 @@ class Chores:
     """One agent's life (`boot`). Every method may raise BrokerError or StorageError: try again.
 
     slots: how the slots are right now. placement: why they have their cores.
+    orders: where the workers look for what they may do.
     reaped: names of worker processes that have ended, and how; None: they were asked to.
-    paused: why this node takes no work at all; empty where it does.
+    by_hand: what the file in the home said last. held: all that keeps this node from taking work.
     """
 
     settings: config.Settings
@@ -52,13 +57,15 @@ class Chores:
     boot: str
     node_id: str
     slots: Callable[[], tuple[Slot, ...]]
+    orders: Orders
     placement: str = ""
     reaped: deque[tuple[str, Cause | None]] = field(default_factory=deque)
     ended: set[str] = field(default_factory=set)
     returned: bool = False
     roots: tuple[str, ...] = ()
     away: tuple[str, ...] = ()
-    paused: str = ""
+    by_hand: Hold | None = None
+    held: tuple[Hold, ...] = ()
     reported: tuple[Slot, ...] = ()
     steered: tuple[tuple[str, ...], tuple[int, ...]] = ((), ())
     next_look: float = 0.0
@@ -67,18 +74,26 @@ class Chores:
 
     def join(self) -> None:
         """Be this node from now on. Raises RejectError where another living one has its name."""
-        self.look_at_roots()
+        self.look()
+        self.orders.give(self.held)
+        if HOME_ROOT in self.roots:
+            with suppress(StorageError):  # cannot be written: heartbeats tell its name, too
+                introduce(self.settings.home, self.settings.node)
         other = self.broker.presence.join(self.as_reported(self.slots()))
         if other is not None:
             raise name_taken(other, self.settings.node_file)
 
     def pulse(self) -> None:
         """Everything that must not wait: a few times a second."""
-        self.return_earlier()
-        self.return_reaped()
-        slots = self.slots()
-        changed = self.look_at_roots()
-        self.steer(slots)
+        changed = self.look()
+        try:
+            self.return_earlier()
+            self.return_reaped()
+            slots = self.slots()
+            self.steer(slots)
+        finally:
+            # After the queues were left: a worker that has handed back would take the next hint.
+            self.orders.give(self.held)
         self.report(slots, now=changed or slots != self.reported)
 
     def return_earlier(self) -> None:
@@ -100,35 +115,45 @@ class Chores:
             fields = {"action": "leases_returned", "worker": worker, "leases": count}
             log.warning("leases of a dead worker returned", extra=fields)
 
-    def look_at_roots(self) -> bool:
-        """See which roots are there; True where that has changed."""
+    def look(self) -> bool:
+        """See which roots are there, and what holds this node; True where that has changed."""
         if time.monotonic() < self.next_look:
             return False
         self.next_look = time.monotonic() + ROOTS_S
-        before = (self.roots, self.away, self.paused)
+        before = (self.roots, self.away, self.held)
         try:
             self.roots, self.away = roots_now(self.settings)
         except RejectError as error:  # node.yml is being edited, or has a typing error
             fields = {"action": "settings_refused", "reason": str(error)}
             log.warning("settings not taken", extra=fields)
-        self.paused = why_aside(self.settings)
-        if self.paused:
-            self.roots, self.away = (), tuple(sorted((*self.roots, *self.away)))
-        return (self.roots, self.away, self.paused) != before
+        self.by_hand = self.said_by_hand()
+        holds = (why_aside(self.settings), self.by_hand)
+        self.held = tuple(hold for hold in holds if hold is not None)
+        return (self.roots, self.away, self.held) != before
+
+    def said_by_hand(self) -> Hold | None:
+        """What the home's file says now; while the home is away, what it said last."""
+        if HOME_ROOT not in self.roots:
+            return self.by_hand
+        try:
+            return hold_of(self.settings.home, self.settings.node)
+        except StorageError:
+            return self.by_hand
 
     def steer(self, slots: tuple[Slot, ...]) -> None:
-        """Tell workers about roots that came or went since they started."""
+        """Tell workers whose queues to take from: those of the roots that are there, if any."""
+        taken = () if self.held else self.roots
         ready = tuple(slot.pid for slot in slots if slot.state == "ready")
-        if (self.roots, ready) == self.steered and time.monotonic() < self.next_steer:
+        if (taken, ready) == self.steered and time.monotonic() < self.next_steer:
             return
         # Said again now and then: a worker that was reconnecting has not heard it.
         self.next_steer = time.monotonic() + STEER_S
         workers = [f"{slot_name(slot.number)}@{self.settings.node}" for slot in slots]
-        gone = queue_names(set(self.steered[0]) - set(self.roots))
+        gone = {*self.steered[0], *self.roots, *self.away} - {*taken}
         app = create_celery(self.broker.url)
-        steering.leave(app, workers, gone)
-        steering.consume(app, workers, queue_names(self.roots))
-        self.steered = (self.roots, ready)
+        steering.leave(app, workers, queue_names(gone))
+        steering.consume(app, workers, queue_names(taken))
+        self.steered = (taken, ready)
 
     def report(self, slots: tuple[Slot, ...], *, now: bool) -> None:
         """The heartbeat."""
@@ -146,11 +171,12 @@ class Chores:
             pid=os.getpid(),
             roots=self.roots,
             away=self.away,
-            paused=self.paused,
+            paused=sentence(self.held),
             placement=self.placement,
             slots=slots,
             node_id=self.node_id,
             vnni=has_vnni(),
+            held=self.held,
         )
 
     def reconcile(self) -> None:
@@ -163,22 +189,22 @@ class Chores:
             log.info("hinted again", extra=fields)
 
 
-def why_aside(settings: config.Settings) -> str:
-    """Why this node cannot write to the home; empty once it can again, which a write proves."""
+def why_aside(settings: config.Settings) -> Hold | None:
+    """Why this node cannot write to the home; None once it can again, which a write proves."""
     path = aside_file(settings.state_dir)
     try:
-        reason = path.read_text()
+        reason, since_s = path.read_text(), path.stat().st_mtime
     except FileNotFoundError:
-        return ""
+        return None
     try:
         write_file(settings.jobs_folder / f".probe-{settings.node}", b"0" * PROBE_BYTES)
     except StorageError as error:
-        return str(error)
+        return Hold("storage", since_s, f"{error} It goes on by itself then.")
     (settings.jobs_folder / f".probe-{settings.node}").unlink(missing_ok=True)
     path.unlink(missing_ok=True)
     fields = {"action": "rejoined", "reason": reason}
     log.info("the home can be written again", extra=fields)
-    return ""
+    return None
 
 
 def roots_now(settings: config.Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -64,6 +64,9 @@ def register(
 
 def take(worker: Worker, job_id: str, number: int) -> None:
     """Claim a chunk and run it, or leave it to whoever has it. Raises RetryError: not claimed."""
+    if not worker.takes_work():  # on its way when the node was held; the reconciler gives another
+        log.info("hint left", extra={"action": "hint_left", "job": job_id, "chunk": number})
+        return
     lease = worker.claim(job_id, number)
     if not isinstance(lease, Refusal) and worker.jobs.is_cancelled(job_id):
         worker.broker.leases.forget(job_id)  # cancelled while the broker was away

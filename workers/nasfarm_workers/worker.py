@@ -54,7 +54,8 @@ class Worker:
     name: tells it from every other that ever ran on this node: slot and process id.
     image_limit_mp: larger pictures (in megapixels) are refused before they are decoded.
     image_timeout_s: a step of work may take so long for each of its images.
-    must_stop: whether this process has been asked to stop and its time is up.
+    must_stop: whether this process has to hand back what it runs. takes_work: whether it may begin
+        another chunk.
     step_aside: tell the node's agent that the home cannot be written, and why.
     pace: how files came to this process of late.
     """
@@ -71,6 +72,7 @@ class Worker:
     image_limit_mp: float
     image_timeout_s: float
     must_stop: Callable[[], bool]
+    takes_work: Callable[[], bool]
     step_aside: Callable[[str], None]
     pace: Pace = field(default_factory=Pace)
 

@@ -8,6 +8,7 @@ the reconciler writes it anew from storage.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Literal
@@ -47,6 +48,11 @@ def _refresh(job_id: str) -> str:
 
 def _held(text: str) -> Held:
     return wire.decode(Held, text.encode(), "a lease in Redis")
+
+
+def _running(job_id: str, raw: Mapping[Any, Any], now_ms: int) -> list[Lease]:
+    leases = (Lease(job_id, int(chunk), _held(str(text))) for chunk, text in raw.items())
+    return [lease for lease in leases if is_leased(lease.held, now_ms)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +132,20 @@ class Leases:
         with broker_errors():
             now_ms = self._now_ms()
             raw = self._client.hgetall(_leases(job_id))
-        leases = (Lease(job_id, int(chunk), _held(str(text))) for chunk, text in raw.items())
-        return [lease for lease in leases if is_leased(lease.held, now_ms)]
+        return _running(job_id, raw, now_ms)
+
+    def all_held(self) -> list[Lease]:
+        """The leases of all live jobs that have not run out: what the whole farm works on now."""
+        jobs = sorted(self.live())
+        with broker_errors(), self._client.pipeline(transaction=False) as pipe:
+            for job_id in jobs:
+                pipe.hgetall(_leases(job_id))
+            found = pipe.execute()
+            now_ms = self._now_ms()
+        return [
+            lease for job_id, raw in zip(jobs, found, strict=True)
+            for lease in _running(job_id, raw, now_ms)
+        ]  # fmt: skip
 
     # -- live jobs ---------------------------------------------------------------------------
 

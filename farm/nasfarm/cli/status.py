@@ -64,6 +64,9 @@ def of_farm(farm: Farm, nodes: list[NodeReport], *, idle: bool) -> Iterator[str]
         yield "No job is waiting or running. Those that ended: farm jobs"
     slots = sum(len(node.slots) for node in nodes)
     yield f"{number_of(slots, 'slot')} on {number_of(len(nodes), 'node')}."
+    for node in nodes:
+        if node.paused:
+            yield f"{node.node} takes no work: {node.paused}"
     for check in look_at_drops(farm.settings, farm.home, lambda: farm.broker):
         if check.mend:
             yield f"{check.what} {check.where}: {check.found}. {check.mend}"

@@ -33,6 +33,8 @@ def up(session: Session, detach: bool, no_flower: bool, no_watch: bool, timeout:
         return
     report = start_detached(farm, timeout, watch=not no_watch)
     say(f"The farm is up on {report.node}: {number_of(len(report.slots), 'slot')}.")
+    if report.paused:
+        say(f"It takes no work: {report.paused}")
     say("Hand in pictures: farm submit FOLDER --recipe detect   Stop the farm: farm down")
     if not no_watch:
         say(f"Or put them into {farm.settings.inbox_folder / 'detect'}")
