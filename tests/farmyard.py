@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,13 @@ from typing import Any
 import psutil
 
 CORES = sorted(os.sched_getaffinity(0))
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 @dataclass(slots=True)
@@ -36,12 +44,16 @@ class Ran:
 class Farmyard:
     """Home and state below `folder`; whatever it started is ended by `close`.
 
-    watch: also run the watcher of the drop folder.
+    watch, flower, page: also run the watcher of the drop folder, Flower, the status page.
+    ports: where the status page and Flower listen.
     """
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     watch: bool = False
+    flower: bool = False
+    page: bool = False
+    ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
 
     @property
     def home(self) -> Path:
@@ -53,8 +65,14 @@ class Farmyard:
 
     def environment(self) -> dict[str, str]:
         clean = {name: text for name, text in os.environ.items() if not name.startswith("FARM_")}
-        paths = {"FARM_HOME": str(self.home), "FARM_STATE_DIR": str(self.state)}
-        return {**clean, **paths, **self.settings}
+        own = {
+            "FARM_HOME": str(self.home),
+            "FARM_STATE_DIR": str(self.state),
+            # Where a farm listens unless told otherwise, another one may.
+            "FARM_WEB_LISTEN": f"127.0.0.1:{self.ports[0]}",
+            "FARM_FLOWER_LISTEN": f"127.0.0.1:{self.ports[1]}",
+        }
+        return {**clean, **own, **self.settings}
 
     def run(self, *arguments: object, timeout_s: float = 180, cwd: Path | None = None) -> Ran:
         """Run `farm ARGUMENTS` to its end, whatever that is."""
@@ -74,7 +92,8 @@ class Farmyard:
         """Make the home where it is missing, and start the farm beside the test."""
         if not (self.home / "farm.yml").exists():
             self.ok("init")
-        self.ok("up", "--detach", *([] if self.watch else ["--no-watch"]))
+        wanted = {"watch": self.watch, "flower": self.flower, "page": self.page}
+        self.ok("up", "--detach", *(f"--no-{part}" for part in wanted if not wanted[part]))
 
     def submit(self, *arguments: object, timeout_s: float = 180) -> Any:
         """Submit and wait; the JSON answer, whatever the exit status."""

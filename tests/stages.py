@@ -25,6 +25,9 @@ class NoLease:
     def step(self, images: int = 1) -> None:
         pass
 
+    def each(self, worth: float) -> None:
+        pass
+
 
 class Stages:
     """A worker that looks at pictures directly. `folder` takes its copies of the models."""

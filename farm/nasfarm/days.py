@@ -13,7 +13,6 @@ from pathlib import Path
 from nasfarm.broker.client import Broker
 from nasfarm.core.items import HOME_ROOT, Found, is_video
 from nasfarm.core.jobs import Job, Priority, Segment, Skipped, Watched, end_of_plan, items_in
-from nasfarm.core.leases import Hint
 from nasfarm.core.rules import NO_RULES, RecipeRules
 from nasfarm.errors import BrokerError, RejectError, StorageError
 from nasfarm.home import Home
@@ -21,7 +20,7 @@ from nasfarm.intake.dropped import found, not_planned, taken_days
 from nasfarm.intake.take import is_still
 from nasfarm.intake.videos import frames
 from nasfarm.jobs.dropped import Day
-from nasfarm.plan.chunks import Run, plan_runs, queue_name
+from nasfarm.plan.chunks import Run, hint_of, plan_runs
 from nasfarm.plan.sizes import sizes
 from nasfarm.recipe_specs import specs
 from nasfarm.reconcile import mend
@@ -160,8 +159,7 @@ class Days:
                 mend(job, self.home, self.broker)
                 return
             self.broker.leases.register(job.job_id, chunks.stop)
-            queue = queue_name(job.priority, HOME_ROOT)
-            self.broker.hints.send(Hint(job.job_id, chunk, queue) for chunk in chunks)
+            self.broker.hints.send(hint_of(job, segments, chunk) for chunk in chunks)
         except BrokerError as error:
             self.say_once(f"{NO_BROKER}: {error}")
 

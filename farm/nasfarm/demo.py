@@ -17,6 +17,7 @@ from nasfarm import config, follow, setup
 from nasfarm.api import Farm
 from nasfarm.core.jobs import Progress
 from nasfarm.core.requests import Request
+from nasfarm.keep import Beside
 from nasfarm.nodes.process import spawn, stop
 
 KEPT = 3
@@ -99,8 +100,8 @@ def running(farm: Farm) -> Iterator[int]:
     settings = farm.settings
     settings.logs_folder.mkdir(parents=True, exist_ok=True)
     log_path = settings.logs_folder / "up.log"
-    command = [sys.executable, "-m", "nasfarm", "--home", str(settings.home), "up"]
-    process = spawn(command, log_path)
+    command = (sys.executable, "-m", "nasfarm", "--home", str(settings.home), "up")
+    process = spawn([*command, *Beside(flower=False, page=False).left_out], log_path)
     try:
         yield len(setup.await_ready(settings, process, log_path, timeout_s=60).slots)
     finally:

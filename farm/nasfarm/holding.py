@@ -21,7 +21,7 @@ HEARD = ("pause", "drain")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a node stands. alive: it reports. held: by hand or otherwise. running: chunks it works on.
+    """How a node stands. alive: it reports. held: by hand or otherwise. running: how many chunks.
 
     Where the broker does not answer nobody knows whether it is alive, or what it runs.
     """

@@ -1,4 +1,4 @@
-"""THE KEEPING FLOW: broker, node agent and watcher, kept running until a stop. Only calls."""
+"""THE KEEPING FLOW: broker, node agent and what is beside them, kept until a stop. Only calls."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from nasfarm.broker import embedded
@@ -23,6 +24,35 @@ BROKER = "broker"
 OVERTIME_S = 15.0
 """What is still there so long after its grace time is stuck: `farm down` gives up waiting."""
 
+MONITORS = {"serve": "the status page", "flower": "Flower"}
+"""Commands that show what the farm does, and what people call that."""
+MONITOR_GRACE_S = 3.0
+"""They hold no work; they only save what they know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What `farm up` runs beside broker and agent."""
+
+    watch: bool = True
+    flower: bool = True
+    page: bool = True
+
+    @property
+    def monitors(self) -> list[str]:
+        """The commands of MONITORS that are run."""
+        return [*(["serve"] * self.page), *(["flower"] * self.flower)]
+
+    @property
+    def left_out(self) -> list[str]:
+        """The options of `farm up` that say so."""
+        wanted = (
+            ("--no-watch", self.watch),
+            ("--no-flower", self.flower),
+            ("--no-page", self.page),
+        )
+        return [option for option, there in wanted if not there]
+
 
 def lock_file(state_dir: Path) -> Path:
     return state_dir / "run" / "up.pid"
@@ -31,24 +61,28 @@ def lock_file(state_dir: Path) -> Path:
 def keep_up(
     home: Path,
     state_dir: Path,
+    beside: Beside,
     *,
     embed: bool,
-    watch: bool,
     grace_s: float,
     said: Callable[[str], None],
     tick: Callable[[], None],
 ) -> None:
-    """Run broker (where `embed`), agent and (where `watch`) the drop folder's watcher; returns when
-    it was told to stop and all are gone.
+    """Run broker (where `embed`), agent and what is `beside` them; returns when it was told to stop
+    and all are gone.
 
     grace_s: from then on all of them have so long.
     Raises RejectError where a farm runs on `state_dir` already.
     """
     logs = state_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
+    told: dict[str, tuple[str, ...]] = {}
 
     def ended(child: Child, end: Exit) -> None:
-        if end.retry_s is not None:
+        # A monitor whose address is taken is tried again for ever, and says the same each time.
+        again = child.name in MONITORS and told.get(child.name) == end.last_lines
+        if end.retry_s is not None and not again:
+            told[child.name] = end.last_lines
             said(str(end))
         if child.name == BROKER:
             aside = embedded.set_aside_damaged(state_dir / BROKER, end.code, end.last_lines)
@@ -57,8 +91,9 @@ def keep_up(
 
     with sole(lock_file(state_dir), "the farm"):
         children = [agent_child(home, logs, grace_s)]
-        if watch:
+        if beside.watch:
             children.append(watcher_child(home, logs, grace_s))
+        children += [monitor_child(command, home, logs) for command in beside.monitors]
         if embed:
             children.insert(0, broker_child(embedded.prepare(state_dir / BROKER)))
         Supervisor(children, on_exit=ended, tick=tick).run()
@@ -97,6 +132,22 @@ def watcher_child(home: Path, logs: Path, grace_s: float) -> Child:
         grace_s=of_agent(grace_s),
         rank=1,
     )
+
+
+def monitor_child(command: str, home: Path, logs: Path) -> Child:
+    """One of MONITORS: nobody's work waits for it."""
+    return Child(
+        name=command,
+        argv=(sys.executable, "-m", "nasfarm", "--home", str(home), command),
+        log_path=logs / f"{command}.log",
+        grace_s=MONITOR_GRACE_S,
+        rank=1,
+    )
+
+
+def monitor_file(state_dir: Path, command: str) -> Path:
+    """What a monitor holds while it listens."""
+    return state_dir / "run" / f"{command}.pid"
 
 
 def name_taken(other: NodeReport, node_file: Path) -> RejectError:

@@ -22,7 +22,7 @@ from nasfarm.jobs.ends import told_by_names
 from nasfarm.jobs.index import Ended, JobIndex, open_index
 from nasfarm.jobs.results import chunk_tally
 from nasfarm.jobs.store import JobStore
-from nasfarm.plan.chunks import chunks_by_root, queue_name, segment_with
+from nasfarm.plan.chunks import chunks_by_root, hint_of, queue_name, segment_with
 
 log = logging.getLogger(__name__)
 
@@ -142,13 +142,13 @@ def mend(job: Job, home: Home, broker: Broker, queues: Waiting | None = None) ->
         broker.leases.done(job.job_id, chunk, segment.root, ok, errors, worked=False, again=again)
     taken = {lease.chunk for lease in broker.leases.held(job.job_id)}
     refreshes = job.rolling and is_due(job, done, home, broker)
-    hints = hint_reduce(job, broker, taken, queues) if refreshes else 0
+    hints = hint_reduce(job, plan, broker, taken, queues) if refreshes else 0
     if len(done) == total:
-        return hints if job.rolling else hint_reduce(job, broker, taken, queues)
+        return hints if job.rolling else hint_reduce(job, plan, broker, taken, queues)
     # Two chunks a slot keep all busy; more would stand before a job that is handed in next.
     window = min(home.hints_per_root, (2 * broker.presence.slots()) or home.hints_per_root)
     return hints + sum(
-        hint_root(job, broker, root, blocks, done | taken, window, queues)
+        hint_root(job, plan, broker, root, blocks, done | taken, window, queues)
         for root, blocks in chunks_by_root(plan).items()
     )
 
@@ -177,8 +177,8 @@ def are_lost(job: Job, home: Home, chunks: set[int]) -> bool:
 
 
 def hint_root(
-    job: Job, broker: Broker, root: str, blocks: list[range], settled: set[int], window: int,
-    queues: Waiting,
+    job: Job, plan: Sequence[Segment], broker: Broker, root: str, blocks: list[range],
+    settled: set[int], window: int, queues: Waiting,
 ) -> int:  # fmt: skip
     """Fill up one root's window of hints, lowest chunks first, and move its cursor past them."""
     queue = queue_name(job.priority, root)
@@ -188,15 +188,17 @@ def hint_root(
     chosen = list(islice(open_chunks, max(0, room)))
     newest = max([*chosen, *waiting, blocks[-1].start - 1])
     broker.leases.move_cursor(job.job_id, root, newest + 1, blocks[-1].stop)
-    return broker.hints.send(Hint(job.job_id, chunk, queue) for chunk in chosen)
+    return broker.hints.send(hint_of(job, plan, chunk) for chunk in chosen)
 
 
-def hint_reduce(job: Job, broker: Broker, taken: set[int], queues: Waiting) -> int:
+def hint_reduce(
+    job: Job, plan: Sequence[Segment], broker: Broker, taken: set[int], queues: Waiting
+) -> int:
     """Every chunk is done: ask for the job's reduce step."""
     queue = queue_name(job.priority, HOME_ROOT)
     if REDUCE in taken or REDUCE in queues.of(queue, job.job_id):
         return 0
-    return broker.hints.send([Hint(job.job_id, REDUCE, queue)])
+    return broker.hints.send([hint_of(job, plan, REDUCE)])
 
 
 def return_leases(
@@ -216,12 +218,12 @@ def return_leases(
 
 
 def again(jobs: JobStore, lease: Lease) -> Hint:
-    """The hint for a leased chunk, in the queue of its root."""
+    """The hint for a leased chunk. Raises RejectError where the plan has no such chunk."""
     job = jobs.load(lease.job_id)
-    root = (
-        HOME_ROOT if lease.chunk == REDUCE else segment_of_chunk(jobs.plan(job), lease.chunk).root
-    )
-    return Hint(lease.job_id, lease.chunk, queue_name(job.priority, root))
+    try:
+        return hint_of(job, jobs.plan(job), lease.chunk)
+    except LookupError as error:
+        raise RejectError(str(error)) from error
 
 
 def segment_of_chunk(plan: Sequence[Segment], number: int) -> Segment:

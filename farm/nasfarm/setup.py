@@ -16,16 +16,20 @@ from nasfarm.config import Settings
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.nodes import NodeReport
 from nasfarm.errors import BrokerError, FarmError, RejectError, RetryError
+from nasfarm.keep import Beside
 from nasfarm.nodes.cores import place_here
 from nasfarm.nodes.identity import node_id
 from nasfarm.nodes.process import rotate
 from nasfarm.nodes.roots import record
 from nasfarm.recipe_specs import specs
 from nasfarm.storage.atomic import storage_errors, write_file
+from nasfarm.storage.locked import holder
 from nasfarm.storage.mounts import require_local
 
 WATCHER_S = 3.0
 """A watcher takes a second to start."""
+MONITORS_S = 5.0
+"""Flower takes two."""
 
 FARM_YML = """\
 # Settings shared by every machine of this farm; only what differs from the defaults.
@@ -75,11 +79,8 @@ def farm_models(home: Path, arguments: list[str], *, quiet: bool) -> bytes:
     raise error(f"`farm models {' '.join(arguments)}` did not succeed: {said}", code="model")
 
 
-def up(farm: Farm, say: Callable[[str], None], *, watch: bool = True) -> None:
-    """Run the whole farm in this process's terminal until Ctrl-C or `farm down`.
-
-    watch: also the watcher of the drop folder.
-    """
+def up(farm: Farm, say: Callable[[str], None], beside: Beside) -> None:
+    """Run the whole farm in this process's terminal until Ctrl-C or `farm down`."""
     settings = farm.settings
     check_can_run(farm)
     log.setup(settings.log_level, settings.logs_folder / "up.jsonl")
@@ -100,7 +101,7 @@ def up(farm: Farm, say: Callable[[str], None], *, watch: bool = True) -> None:
 
     embed = settings.broker_url is None
     keep.keep_up(
-        settings.home, settings.state_dir, embed=embed, watch=watch, grace_s=settings.grace_s,
+        settings.home, settings.state_dir, beside, embed=embed, grace_s=settings.grace_s,
         said=say, tick=tick,
     )  # fmt: skip
 
@@ -126,7 +127,7 @@ def ready_node(settings: Settings) -> NodeReport | None:
         return None
 
 
-def start_detached(farm: Farm, timeout_s: float, *, watch: bool = True) -> NodeReport:
+def start_detached(farm: Farm, timeout_s: float, beside: Beside) -> NodeReport:
     """Start the farm beside this process, as `up`, and return once everything answers.
 
     Raises RejectError where one runs already; RetryError, naming what does not answer, where it
@@ -140,10 +141,10 @@ def start_detached(farm: Farm, timeout_s: float, *, watch: bool = True) -> NodeR
     settings.logs_folder.mkdir(parents=True, exist_ok=True)
     log_path = settings.logs_folder / "up.log"
     rotate(log_path)
-    flags = [] if watch else ["--no-watch"]
     with open(log_path, "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "nasfarm", "--home", str(settings.home), "up", *flags],
+            [sys.executable, "-m", "nasfarm", "--home", str(settings.home), "up",
+             *beside.left_out],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
@@ -152,7 +153,7 @@ def start_detached(farm: Farm, timeout_s: float, *, watch: bool = True) -> NodeR
         process.terminate()
         process.wait(settings.grace_s + keep.OVERTIME_S)
         raise
-    if watch:
+    if beside.watch:
         await_watcher(farm)
     return report
 
@@ -165,6 +166,24 @@ def await_watcher(farm: Farm) -> None:
     with suppress(BrokerError):
         while not farm.broker.leases.is_led("watcher") and time.monotonic() < deadline:
             time.sleep(0.1)
+
+
+def monitors(settings: Settings, beside: Beside) -> list[str]:
+    """Wait a little for the status page and Flower; a line for each: where it is, or why not."""
+    listen = {"serve": settings.web_listen, "flower": settings.flower_listen}
+    deadline = time.monotonic() + MONITORS_S
+    lines = []
+    for command in beside.monitors:
+        name, file = keep.MONITORS[command], keep.monitor_file(settings.state_dir, command)
+        while holder(file) is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if holder(file) is None:
+            log_path = settings.logs_folder / f"{command}.log"
+            why = f"why stands in {log_path}"
+            lines.append(f"{name} does not answer yet at {listen[command]}; {why}")
+        else:
+            lines.append(f"{name}: http://{listen[command]}/")
+    return [line[0].upper() + line[1:] for line in lines]
 
 
 def await_ready(

@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -26,6 +27,7 @@ from nasfarm import config, reconcile
 from nasfarm import log as log_setup
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
+from nasfarm.broker.told import tell_progress
 from nasfarm.core.leases import REDUCE
 from nasfarm.errors import FarmError, RejectError, StorageError
 from nasfarm.jobs.store import JobStore
@@ -38,6 +40,7 @@ from nasfarm.storage.mounts import probe
 from nasfarm_workers import tasks
 from nasfarm_workers.deaths import cause_of
 from nasfarm_workers.orders import Orders
+from nasfarm_workers.progress import Tell
 from nasfarm_workers.runtime.session_cache import SessionCache
 from nasfarm_workers.slots import aside_file, log_tail, slot_name
 from nasfarm_workers.tuning.machine import tuning_for
@@ -50,7 +53,8 @@ log = logging.getLogger(__name__)
 class SlotRun:
     """One life of one slot's process: its number, how many cores, and the agent's life.
 
-    orders: what the agent says now. stop_at: eight bytes shared by the pool's parent and child: when the child must have handed
+    orders: what the agent says now.
+    stop_at: eight bytes shared by the pool's parent and child: when the child must have handed
     back its chunk, on the monotonic clock, which is the same in both; 0: it need not.
     """
 
@@ -86,7 +90,8 @@ def create_app(settings: config.Settings, run: SlotRun) -> Celery:
 
     def worker() -> Worker:
         if not made:
-            made.append(create_worker(settings, run))
+            tell = partial(tell_progress, app, f"{run.name}@{settings.node}")
+            made.append(create_worker(settings, run, tell))
         return made[0]
 
     def lost(job_id: str, chunk: int, said: str) -> None:
@@ -121,7 +126,7 @@ def create_app(settings: config.Settings, run: SlotRun) -> Celery:
     return app
 
 
-def create_worker(settings: config.Settings, run: SlotRun) -> Worker:
+def create_worker(settings: config.Settings, run: SlotRun, tell: Tell) -> Worker:
     """What the pool's child has at hand. `name` holds the process id of the pool's parent.
 
     Raises StorageError: the home is away or cannot be written.
@@ -145,6 +150,7 @@ def create_worker(settings: config.Settings, run: SlotRun) -> Worker:
         must_stop=run.must_stop,
         takes_work=run.orders.take_work,
         step_aside=lambda reason: step_aside(settings, reason),
+        tell=tell,
     )
 
 

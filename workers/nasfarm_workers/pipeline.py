@@ -63,6 +63,7 @@ def look(
     """Each item's picture, hardly larger than the recipe needs it, or why there is none."""
     seen: list[Picture | Fault] = []
     limit, enough = worker.image_limit_mp, worker.enough(recipe)
+    beat.each(1 / (1 + len(recipe.stages)))
     for item in items:
         beat.step()
         seen.append(decode(files.take(item), item.name, recipe.max_side, limit, enough))
@@ -76,6 +77,7 @@ def find(
     found: dict[str, Found] = {}
     for stage in recipe.stages:
         views = whole(pictures) if stage.of == WHOLE_IMAGE else crops(pictures, found[stage.of])
+        beat.each(len(pictures) / (len(views) or 1) / (1 + len(recipe.stages)))
         rows = run_stage(stage, views, recipe, worker, beat)
         found[stage.name] = by_picture(views, rows, len(pictures))
     return found[recipe.stages[-1].name]

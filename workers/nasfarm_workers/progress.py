@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,16 @@ from nasfarm.broker.client import Broker
 from nasfarm.core.leases import Lease
 from nasfarm.errors import BrokerError, LeaseLostError, StoppingError
 
+TELL_S = 1.0
+"""How far the work is, is told at most so often."""
+
+Tell = Callable[[Lease, int, int], None]
+"""Lease, images looked at, images in all: to whoever follows. Raises BrokerError."""
+
+
+def to_nobody(_lease: Lease, _done: int, _images: int) -> None:
+    """Where nobody follows."""
+
 
 @dataclass(slots=True)
 class Progress:
@@ -24,12 +35,19 @@ class Progress:
 
     image_timeout_s: a step may take so long for each image in it.
     must_stop: whether this process has to hand back what it cannot finish in time.
+    tell: say how far it is. images: so many there are in all, of which `_done` are done, some in
+    parts; `_on` are those of the step that is on, each `_worth` such a part.
     """
 
     lease: Lease
     broker: Broker
     image_timeout_s: float
     must_stop: Callable[[], bool]
+    tell: Tell = to_nobody
+    images: int = 0
+    _done: float = 0.0
+    _worth: float = 0.0
+    _on: int = 0
     _lost: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -42,13 +60,27 @@ class Progress:
             raise LeaseLostError(f"{self.lease.job_id}: chunk {self.lease.chunk} is another's now")
         if self.must_stop():
             raise StoppingError("this worker has been asked to stop")
+        self._count(images)
         signal.setitimer(signal.ITIMER_REAL, self.image_timeout_s * max(1, images))
+
+    def each(self, worth: float) -> None:
+        """From now on a step does so much of the work on each of its images: to read it is one part
+        of it, and each stage another.
+        """
+        self._count(0)
+        self._worth = worth
+
+    def _count(self, images: int) -> None:
+        """The step before is over; the next one is on so many images."""
+        self._done += self._worth * self._on
+        self._on = images
 
     def fly(self, item: int | None) -> None:
         """A careful worker begins this item: what happens now is the item's. Raises as `step`.
 
         None: several items begin together, and none of them can be blamed.
         """
+        self.each(0)
         self.step()
         if item is not None:
             self._renew(item)
@@ -63,14 +95,26 @@ class Progress:
             raise LeaseLostError(f"{self.lease.job_id}: chunk {self.lease.chunk} is another's now")
 
     def keep_alive(self) -> None:
-        """Renew until the work is over, three times in a lease's length."""
-        while not self._over.wait(self.broker.lease_s / 3):
+        """Renew three times in a lease's length, and tell how far it is, until the work is over."""
+        every_s, told = self.broker.lease_s / 3, 0
+        renew_at = time.monotonic() + every_s
+        while not self._over.wait(min(TELL_S, every_s)):
             try:
-                self._renew()
+                if time.monotonic() >= renew_at:
+                    renew_at = time.monotonic() + every_s
+                    self._renew()
+                told = self._tell(told)
             except LeaseLostError:
                 return
             except BrokerError:  # away: the lease may run out, then the next step hears of it
                 continue
+
+    def _tell(self, told: int) -> int:
+        """Say how far it is, where that is news; returns what was said last."""
+        done = min(self.images, round(self._done))
+        if done > told:
+            self.tell(self.lease, done, self.images)
+        return max(done, told)
 
     def end(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -79,10 +123,14 @@ class Progress:
 
 @contextmanager
 def progress(
-    lease: Lease, broker: Broker, image_timeout_s: float, must_stop: Callable[[], bool]
+    lease: Lease,
+    broker: Broker,
+    image_timeout_s: float,
+    must_stop: Callable[[], bool],
+    tell: Tell = to_nobody,
 ) -> Iterator[Progress]:
     """Keep a lease alive while the block works on its chunk."""
-    beat = Progress(lease, broker, image_timeout_s, must_stop)
+    beat = Progress(lease, broker, image_timeout_s, must_stop, tell)
     thread = threading.Thread(target=beat.keep_alive, daemon=True, name="renew")
     thread.start()
     try:

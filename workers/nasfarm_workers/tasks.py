@@ -12,8 +12,9 @@ from celery.worker.request import Request
 
 from nasfarm.broker.hints import CHUNK_TASK
 from nasfarm.broker.rates import Sample, work_of
+from nasfarm.core.jobs import end_of_plan
 from nasfarm.core.lease_rules import Cause
-from nasfarm.core.leases import REDUCE, Hint, Lease, Refusal
+from nasfarm.core.leases import REDUCE, Lease, Refusal
 from nasfarm.errors import (
     BrokerError,
     FarmError,
@@ -25,7 +26,7 @@ from nasfarm.errors import (
 )
 from nasfarm.jobs.failures import note_failures
 from nasfarm.jobs.results import chunk_tally
-from nasfarm.plan.chunks import queue_name
+from nasfarm.plan.chunks import chunk_of, hint_of
 from nasfarm_workers.pipeline import run_chunk
 from nasfarm_workers.progress import Progress, progress
 from nasfarm_workers.reduction import run_reduce
@@ -54,60 +55,75 @@ def register(
             return super().on_failure(exc_info, *args, **kwargs)
 
     @app.task(name=CHUNK_TASK, Request=ChunkRequest)
-    def chunk(job_id: str, number: int) -> None:
+    def chunk(job_id: str, number: int) -> str:
         try:
-            take(worker(), job_id, number)
+            return take(worker(), job_id, number)
         except RetryError as error:  # the hint is lost, the reconciler gives another
             fields = {"action": "hint_dropped", "job": job_id, "chunk": number}
             log.warning("broker or home away", extra={**fields, "reason": str(error)})
+            return f"not begun: {error}"
 
 
-def take(worker: Worker, job_id: str, number: int) -> None:
-    """Claim a chunk and run it, or leave it to whoever has it. Raises RetryError: not claimed."""
+def take(worker: Worker, job_id: str, number: int) -> str:
+    """Claim a chunk and run it, or leave it to whoever has it; what came of it, for a monitor.
+
+    Raises RetryError: not claimed.
+    """
     if not worker.takes_work():  # on its way when the node was held; the reconciler gives another
         log.info("hint left", extra={"action": "hint_left", "job": job_id, "chunk": number})
-        return
+        return "left: this node is held"
     lease = worker.claim(job_id, number)
     if not isinstance(lease, Refusal) and worker.jobs.is_cancelled(job_id):
         worker.broker.leases.forget(job_id)  # cancelled while the broker was away
-    elif lease is Refusal.DEAD:
+        return "cancelled"
+    if lease is Refusal.DEAD:
         reason = f"chunk {number} ends its worker before an image is reached; see the farm's logs"
         fail(worker, job_id, reason)
-    elif isinstance(lease, Refusal):
+        return "job failed"
+    if isinstance(lease, Refusal):
         fields = {"action": "hint_refused", "job": job_id, "chunk": number, "why": str(lease)}
         log.info("hint not needed", extra=fields)
-    elif settle(lease, worker):
+        return f"not needed: {lease}"
+    said, last = settle(lease, worker)
+    if last:
         take(worker, job_id, REDUCE)  # at once: a hint would wait behind other jobs' chunks
+    return said
 
 
-def settle(lease: Lease, worker: Worker) -> bool:
+def settle(lease: Lease, worker: Worker) -> tuple[str, bool]:
     """Run a leased chunk; whatever comes of it, its lease is dealt with.
 
-    True where it was its job's last one.
+    Returns what came of it in words, and whether it was its job's last one.
     """
     try:
-        with progress(lease, worker.broker, worker.image_timeout_s, worker.must_stop) as beat:
+        with progress(
+            lease, worker.broker, worker.image_timeout_s, worker.must_stop, worker.tell
+        ) as beat:
             return run(lease, worker, beat)
     except LeaseLostError:
         log.warning("lease lost", extra={**facts(lease), "action": "lease_lost"})
+        return "lease lost", False
     except (RetryError, NewerFormatError) as error:
         hand_back(lease, worker, error)
+        return f"handed back: {error}", False
     except RejectError as error:
         fail(worker, lease.job_id, str(error))
+        return f"job failed: {error}", False
     except Exception as error:  # a fault of ours, or memory: as if the process had died of it
         log.exception("chunk broke off", extra={**facts(lease), "action": "broke_off"})
         worker.broker.leases.lost(lease, Cause.DIED, f"{type(error).__name__}: {error}"[:500])
-    return False
+        return f"broke off: {type(error).__name__}", False
 
 
-def run(lease: Lease, worker: Worker, beat: Progress) -> bool:
-    """Run a leased chunk or reduce step, and hint what follows; True after a job's last chunk."""
+def run(lease: Lease, worker: Worker, beat: Progress) -> tuple[str, bool]:
+    """Run a leased chunk or reduce step, and hint what follows; returns as `settle`."""
     job = worker.jobs.load(lease.job_id)
     log.info("chunk begun", extra={**facts(lease), "action": "chunk_begun"})
     if lease.chunk == REDUCE:
-        if not run_reduce(job, worker, beat):
-            worker.broker.leases.give_back(lease)
-        return False
+        if run_reduce(job, worker, beat):
+            return "results written", False
+        worker.broker.leases.give_back(lease)
+        return "not time yet", False
     # Before an image can be blamed for anything, and before the clock starts that tells the pace.
     worker.open_models(job.recipe, beat)
     begun = time.monotonic()
@@ -116,7 +132,8 @@ def run(lease: Lease, worker: Worker, beat: Progress) -> bool:
     note_failures(worker.jobs.path(job.job_id), lease, lines)
     # Of the file that stands, which may be another worker's.
     ok, errors = chunk_tally(worker.jobs.chunk_file(job.job_id, lease.chunk))
-    chunk = worker.chunk(job, lease.chunk)
+    plan = worker.jobs.plan(job)
+    chunk = chunk_of(job.job_id, plan, lease.chunk)
     sample = Sample(work_of(job.recipe), ok, seconds) if ok and not lease.careful else None
     finished = worker.broker.leases.done(
         job.job_id, lease.chunk, chunk.root, ok, errors,
@@ -124,9 +141,10 @@ def run(lease: Lease, worker: Worker, beat: Progress) -> bool:
     )  # fmt: skip
     log.info("chunk done", extra={**facts(lease), "action": "chunk_done", "items": ok + errors})
     if finished.next_chunk is not None:
-        queue = queue_name(job.priority, chunk.root)
-        worker.broker.hints.send([Hint(job.job_id, finished.next_chunk, queue)])
-    return finished.left == 0
+        grown = finished.next_chunk >= end_of_plan(plan)  # a rolling job, since a moment ago
+        known = worker.jobs.plan(job) if grown else plan
+        worker.broker.hints.send([hint_of(job, known, finished.next_chunk)])
+    return f"{ok} ok, {errors} failed", finished.left == 0
 
 
 def hand_back(lease: Lease, worker: Worker, error: FarmError) -> None:

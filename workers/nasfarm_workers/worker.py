@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nasfarm.broker.client import Broker
 from nasfarm.core.items import Item, is_video
-from nasfarm.core.jobs import Chunk, Job
+from nasfarm.core.jobs import Job
 from nasfarm.core.leases import Lease, Refusal
 from nasfarm.core.lines import Fault
 from nasfarm.core.models import PinnedModel
@@ -20,7 +20,7 @@ from nasfarm.plan.chunks import chunk_of, segment_with
 from nasfarm.registry.store import ModelStore
 from nasfarm.registry.sync import verified_copy
 from nasfarm_workers.pixels import Blob, Enough, Shot, every_pixel
-from nasfarm_workers.progress import Progress
+from nasfarm_workers.progress import Progress, Tell, to_nobody
 from nasfarm_workers.runtime.batch import least_scale
 from nasfarm_workers.runtime.frames import Videos
 from nasfarm_workers.runtime.read import Ahead, Pace, open_file, read_ahead
@@ -57,7 +57,7 @@ class Worker:
     must_stop: whether this process has to hand back what it runs. takes_work: whether it may begin
         another chunk.
     step_aside: tell the node's agent that the home cannot be written, and why.
-    pace: how files came to this process of late.
+    tell: say how far a chunk is. pace: how files came to this process of late.
     """
 
     jobs: JobStore
@@ -74,6 +74,7 @@ class Worker:
     must_stop: Callable[[], bool]
     takes_work: Callable[[], bool]
     step_aside: Callable[[str], None]
+    tell: Tell = to_nobody
     pace: Pace = field(default_factory=Pace)
 
     def claim(self, job_id: str, chunk: int) -> Lease | Refusal:
@@ -88,10 +89,6 @@ class Worker:
         needed = plan if segment is None or segment.picked else (segment,)
         return read_items(self.jobs.manifest(job.job_id), needed, chunk.items)
 
-    def chunk(self, job: Job, number: int) -> Chunk:
-        """A chunk as it is planned. Raises StorageError, LookupError."""
-        return chunk_of(job.job_id, self.jobs.plan(job), number)
-
     def open_models(self, recipe: ResolvedRecipe, beat: Progress) -> None:
         """Have every stage's model open before an image can be blamed for anything."""
         for stage in recipe.stages:
@@ -101,6 +98,7 @@ class Worker:
     @contextmanager
     def reading(self, groups: Sequence[Sequence[Item]], beat: Progress) -> Iterator[Files]:
         """The files of these items, pictures read ahead of the work; `beat` goes on with frames."""
+        beat.images = sum(map(len, groups))
         pictures = [item for group in groups for item in group if not is_video(item.item)]
         videos = Videos(
             lambda item: open_file(item, self.roots(), self.present), beat.step, self.image_limit_mp

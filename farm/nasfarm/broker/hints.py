@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import redis
 
 from nasfarm.broker.connection import broker_errors
-from nasfarm.core.leases import Hint
+from nasfarm.core.leases import REDUCE, Hint
 from nasfarm.errors import BrokerError
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ class Hints:
                         CHUNK_TASK,
                         args=[hint.job_id, hint.chunk],
                         queue=hint.queue,
-                        task_id=task_id(hint),
+                        task_id=chunk_id(hint.job_id, hint.chunk),
+                        shadow=task_name(hint),
+                        argsrepr=about(hint),
                         producer=producer,
                         retry=True,
                         retry_policy={"max_retries": 3, "interval_start": 0.1},
@@ -77,9 +79,23 @@ class Waiting:
         return self._queues[queue].get(job_id, set())
 
 
-def task_id(hint: Hint) -> str:
-    """Says in Flower what the task is about: `<job>.<chunk>`."""
-    return f"{hint.job_id}.{hint.chunk}"
+def chunk_id(job_id: str, chunk: int) -> str:
+    """By which a waiting hint is known, whatever else it says: `<job>.<chunk>`."""
+    return f"{job_id}.{chunk}"
+
+
+def task_name(hint: Hint) -> str | None:
+    """What Flower calls the task: by the recipe, so there are few of them; None: by CHUNK_TASK."""
+    if not hint.recipe:
+        return None
+    return f"{hint.recipe} · results" if hint.chunk == REDUCE else hint.recipe
+
+
+def about(hint: Hint) -> str:
+    """What Flower shows as the task's arguments, e.g. `32 images · job detect-… · chunk 5`."""
+    images = f"{hint.images} image{'' if hint.images == 1 else 's'} · " if hint.images else ""
+    chunk = "" if hint.chunk == REDUCE else f" · chunk {hint.chunk}"
+    return f"{images}job {hint.job_id}{chunk}"
 
 
 def _named(message: str) -> tuple[str, int] | None:

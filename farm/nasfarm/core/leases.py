@@ -13,11 +13,16 @@ REDUCE = -1
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A queue message: chunk `chunk` of job `job_id` may need work."""
+    """A queue message: chunk `chunk` of job `job_id` may need work.
+
+    recipe, images: what a monitor shows of it. The reduce step is about all of a job's images.
+    """
 
     job_id: str
     chunk: int
     queue: str
+    recipe: str = ""
+    images: int = 0
 
 
 class Refusal(StrEnum):

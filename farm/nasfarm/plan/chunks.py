@@ -7,7 +7,17 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from nasfarm.core.jobs import Chunk, Priority, Segment, end_of_plan, newest_generation
+from nasfarm.core.items import HOME_ROOT
+from nasfarm.core.jobs import (
+    Chunk,
+    Job,
+    Priority,
+    Segment,
+    end_of_plan,
+    items_in,
+    newest_generation,
+)
+from nasfarm.core.leases import REDUCE, Hint
 from nasfarm.plan.sizes import Sizes
 
 WIRE = "v1"
@@ -105,6 +115,20 @@ def chunk_of(job_id: str, plan: Sequence[Segment], number: int) -> Chunk:
         start = segment.start + skip
         items = tuple(range(start, min(start + segment.size, segment.stop)))
     return Chunk(job_id, number, segment.root, segment.generation, items)
+
+
+def hint_of(job: Job, plan: Sequence[Segment], number: int) -> Hint:
+    """The hint for a chunk, or for the job's reduce step, in the queue of its root.
+
+    Raises LookupError where the plan has no such chunk.
+    """
+    if number == REDUCE:
+        root, images = HOME_ROOT, items_in(plan)
+    else:
+        chunk = chunk_of(job.job_id, plan, number)
+        root, images = chunk.root, len(chunk.items)
+    queue = queue_name(job.priority, root)
+    return Hint(job.job_id, number, queue, job.recipe.name, images)
 
 
 def chunks_by_root(plan: Sequence[Segment]) -> dict[str, list[range]]:
