@@ -44,16 +44,13 @@ class Ran:
 class Farmyard:
     """Home and state below `folder`; whatever it started is ended by `close`.
 
-    watch, flower, page: also run the watcher of the drop folder, Flower, the status page.
-    ports: where the status page and Flower listen.
+    watch: also run the watcher of the drop folder. python: with which nasfarm is installed.
     """
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     watch: bool = False
-    flower: bool = False
-    page: bool = False
-    ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
+    python: str = sys.executable
 
     @property
     def home(self) -> Path:
@@ -77,7 +74,7 @@ class Farmyard:
     def run(self, *arguments: object, timeout_s: float = 180, cwd: Path | None = None) -> Ran:
         """Run `farm ARGUMENTS` to its end, whatever that is."""
         done = subprocess.run(
-            [sys.executable, "-m", "nasfarm", *map(str, arguments)],
+            [self.python, "-m", "nasfarm", *map(str, arguments)],
             env=self.environment(), cwd=cwd, timeout=timeout_s, capture_output=True, check=False,
         )  # fmt: skip
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +14,9 @@ import redis
 
 from nasfarm.broker import embedded
 from nasfarm.nodes.process import spawn, stop
+
+PASSWORD = "choose-a-password"
+"""What the guide's Redis asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +45,28 @@ def own_broker(folder: Path) -> Iterator[OwnBroker]:
     finally:
         stop(process)
         broker.release()
+
+
+@contextmanager
+def guides_redis(folder: Path) -> Iterator[str]:
+    """Run a Redis set up as the guide says, while the block runs; its host:port.
+
+    It is the one that is installed here; where none is, the server that the embedded broker runs.
+    """
+    binary = shutil.which("redis-server") or embedded.server_program()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder.mkdir(exist_ok=True)
+    (folder / "redis.conf").write_text(
+        f"bind 127.0.0.1\nport {port}\nrequirepass {PASSWORD}\nmaxmemory-policy noeviction\n"
+        f"appendonly yes\ndir {folder}\n"
+    )
+    with open(folder / "redis.log", "wb") as log:
+        process = subprocess.Popen([binary, folder / "redis.conf"], stdout=log, stderr=log)
+    try:
+        embedded.ready(f"redis://:{PASSWORD}@127.0.0.1:{port}/0", 20)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nasfarm import config, follow
+from nasfarm import config, follow, upgrade
 from nasfarm.broker import embedded
 from nasfarm.broker.client import Broker
 from nasfarm.core.jobs import Job, Priority, Progress
@@ -35,12 +35,15 @@ class Farm:
 
     @cached_property
     def home(self) -> Home:
-        """The stores in the home folder. Raises RejectError where there is no home yet."""
+        """The stores in the home folder. Raises RejectError where there is no home yet, or one that
+        a newer release has made.
+        """
         settings = self.settings
         if not settings.farm_file.exists():
             raise RejectError(
                 f"{settings.home}: there is no farm here yet. Make one with: farm init"
             )
+        upgrade.refuse_newer(settings.home)
         return Home(
             jobs=JobStore(settings.jobs_folder),
             models=ModelStore(settings.models_folder),

@@ -249,7 +249,8 @@ def _with_password(url: str, path: Path) -> str:
     """The broker's address with the password that the file holds."""
     if has_password(url):
         raise RejectError(
-            f"broker.url holds a password, and so does broker.password_file ({path}). Leave one out.",
+            f"broker.url holds a password, and so does broker.password_file ({path}). "
+            "Leave one out.",
             code="setting",
         )
     parts = urlsplit(url)

@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from nasfarm import keep
+from nasfarm import keep, upgrade
 from nasfarm.api import Farm
 from nasfarm.broker.connection import shown
 from nasfarm.config import Settings
-from nasfarm.core.checks import Check, broken, ok, warning
+from nasfarm.core.checks import Check, Level, broken, ok, warning
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.models import ModelRef, PinnedModel
 from nasfarm.core.nodes import NodeReport
@@ -42,10 +42,16 @@ def examine(farm: Farm) -> list[Check]:
         settings = farm.settings
     except RejectError as error:
         return [broken("settings", "-", str(error), "Mend the file or variable it names.")]
-    looks = [look_at_home(settings), look_at_state(settings), look_at_machine(settings)]
+    looks: list[Iterable[Check]] = [
+        look_at_home(settings),
+        look_at_state(settings),
+        look_at_machine(settings),
+    ]
     if settings.farm_file.exists():
-        looks += [look_at_roots(settings), look_at_models(settings), look_at_broker(farm)]
-        looks += [look_at_drops(settings, farm.home, lambda: farm.broker)]
+        form = [*look_at_format(settings.home)]
+        looks += [form, look_at_roots(settings), look_at_models(settings), look_at_broker(farm)]
+        if form[0].level is not Level.BROKEN:
+            looks += [look_at_drops(settings, farm.home, lambda: farm.broker)]
     return [check for look in looks for check in look]
 
 
@@ -72,6 +78,21 @@ def look_at_home(settings: Settings) -> Iterator[Check]:
         mend = f"Move the home to another disk or share, then: farm --home FOLDER init; {UP}"
         yield broken("home", home, "cannot force writes to the disk (fsync)", mend)
     yield judge_room("home", home, shutil.disk_usage(home).free)
+
+
+def look_at_format(home: Path) -> Iterator[Check]:
+    """Is the home of this release's format."""
+    try:
+        found = upgrade.refuse_newer(home)
+    except FarmError as error:
+        mend = "Do what it says; until then no part of the farm starts here."
+        yield broken("home format", home, str(error), mend)
+        return
+    if found < upgrade.NEWEST:
+        mend = f"The next start of the farm brings it to format {upgrade.NEWEST}: farm down; {UP}"
+        yield warning("home format", home, f"{found}, of an older release", mend)
+    else:
+        yield ok("home format", home, str(found))
 
 
 def look_at_state(settings: Settings) -> Iterator[Check]:

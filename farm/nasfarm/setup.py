@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from nasfarm import keep, log
+from nasfarm import keep, log, upgrade
 from nasfarm.api import Farm
 from nasfarm.config import Settings
 from nasfarm.core.items import HOME_ROOT
@@ -40,17 +40,21 @@ FARM_YML = """\
 def make_home(settings: Settings) -> bool:
     """Make the home's folders where they are missing; False where a home was there already.
 
-    Raises RejectError where the state folder is on a network share, StorageError.
+    Raises RejectError where the state folder is on a network share, or a newer release has made the
+    home; StorageError.
     """
     require_local(settings.state_dir)
+    upgrade.refuse_newer(settings.home)
     made = not settings.farm_file.exists()
     with storage_errors(settings.home):
         settings.home.mkdir(parents=True, exist_ok=True)
     # First of all: an empty mount point of a home that is away must not become a new home.
     record(settings.state_dir, HOME_ROOT, settings.home)
+    if made and not settings.jobs_folder.exists():
+        upgrade.begin(settings.home)
     with storage_errors(settings.home):
-        for folder in (settings.jobs_folder, settings.models_folder, settings.recipes_folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        for name in ("jobs", "models", "recipes", "nodes"):
+            (settings.home / name).mkdir(exist_ok=True)
     if made:
         write_file(settings.farm_file, FARM_YML.encode())
     return made

@@ -14,6 +14,7 @@ from nasfarm.core.models import ModelRef
 from nasfarm.core.wire import plain
 from nasfarm.errors import UnknownNameError
 from nasfarm.registry.store import ModelStore
+from nasfarm.upgrade import refuse_newer
 from nasfarm_models.cache import Cache, user_cache_folder
 from nasfarm_models.catalog import SAMPLE_PHOTOS, Entry, entries
 from nasfarm_models.pull import pull
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 def _home_store(context: click.Context) -> ModelStore:
     """The home's models; the root command has put the settings into the context."""
-    return ModelStore(context.obj.farm().settings.models_folder)
+    settings = context.obj.farm().settings
+    refuse_newer(settings.home)
+    return ModelStore(settings.models_folder)
 
 
 def _cache() -> Cache:

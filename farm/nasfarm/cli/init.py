@@ -16,7 +16,7 @@ def init(session: Session, no_models: bool, as_json: bool) -> None:
     """Set up a home: the folder on shared storage that holds jobs, results and models."""
     from nasfarm.setup import make_home, pull_models
 
-    farm = session.farm()
+    farm = session.upgraded()
     made = make_home(farm.settings)
     if not no_models:
         pull_models(farm.settings.home, quiet=as_json)

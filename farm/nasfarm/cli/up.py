@@ -31,8 +31,7 @@ def up(
     from nasfarm.setup import monitors, start_detached
     from nasfarm.setup import up as run
 
-    farm = session.farm()
-    beside = Beside(watch=not no_watch, flower=not no_flower, page=not no_page)
+    farm = session.upgraded()
     if not detach:
         run(farm, say, beside)
         return

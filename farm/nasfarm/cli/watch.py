@@ -20,7 +20,7 @@ def watch(session: Session) -> None:
     from nasfarm import log
     from nasfarm.watching import run_watcher
 
-    farm = session.farm()
+    farm = session.upgraded()
     settings = farm.settings
     log.setup(settings.log_level, settings.logs_folder / "watch.jsonl")
     stop = threading.Event()
