@@ -262,7 +262,7 @@ def test_the_old_release_names_a_setting_that_it_does_not_know(
     yard = Farmyard(tmp_path)
     yard.ok("init", "--no-models")
     (yard.state / "node.yml").write_text("web.listen: 127.0.0.1:8790\n")
-    yard.ok("jobs")
+    yard.ok("roots", "list")
     yard.python = old
-    ran = yard.run("jobs")
+    ran = yard.run("roots", "list")
     assert (ran.code, "web.listen" in ran.err, "node.yml" in ran.err) == (2, True, True)
