@@ -17,6 +17,7 @@ from nasfarm.errors import BrokerError, RejectError, RetryError
 from nasfarm.nodes.grace import of_agent
 from nasfarm.nodes.supervisor import Child, Exit, Supervisor
 from nasfarm.storage.locked import holder, sole
+from nasfarm.storage.mounts import require_local
 
 BROKER = "broker"
 """Name of the embedded server's child, and of its folder in the state folder."""
@@ -76,7 +77,30 @@ def keep_up(
     """
     logs = state_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    told: dict[str, tuple[str, ...]] = {}
+    with sole(lock_file(state_dir), "the farm"):
+        children = [agent_child(home, logs, grace_s)]
+        if watch:
+            children.append(watcher_child(home, logs, grace_s))
+        if embed:
+            children.insert(0, broker_child(embedded.prepare(state_dir / BROKER)))
+        Supervisor(children, on_exit=teller(state_dir, said), tick=tick).run()
+
+
+def keep_broker(
+    state_dir: Path, host: str, port: int, password: str | None, said: Callable[[str], None]
+) -> None:
+    """Run the embedded server as a service of its own; returns when it was told to stop.
+
+    Raises RejectError as `embedded.prepare`, and where `state_dir` cannot hold its state.
+    """
+    require_local(state_dir)
+    broker = embedded.prepare(state_dir / BROKER, port, host, password)
+    said(f"The broker listens on {host}, port {port}. Its log: {broker.log_path}")
+    Supervisor([broker_child(broker)], on_exit=teller(state_dir, said)).run()
+
+
+def teller(state_dir: Path, said: Callable[[str], None]) -> Callable[[Child, Exit], None]:
+    """What to do when a child ends: say so; state the broker could not load is set aside."""
 
     def ended(child: Child, end: Exit) -> None:
         # A monitor whose address is taken is tried again for ever, and says the same each time.
@@ -89,14 +113,7 @@ def keep_up(
             if aside is not None:
                 said(f"The broker could not load its state, now in {aside}; jobs are unharmed.")
 
-    with sole(lock_file(state_dir), "the farm"):
-        children = [agent_child(home, logs, grace_s)]
-        if beside.watch:
-            children.append(watcher_child(home, logs, grace_s))
-        children += [monitor_child(command, home, logs) for command in beside.monitors]
-        if embed:
-            children.insert(0, broker_child(embedded.prepare(state_dir / BROKER)))
-        Supervisor(children, on_exit=ended, tick=tick).run()
+    return ended
 
 
 def broker_child(broker: embedded.EmbeddedBroker) -> Child:

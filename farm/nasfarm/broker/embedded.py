@@ -18,19 +18,19 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from nasfarm.broker.connection import shown
-from nasfarm.broker.valkey_conf import STATE_FOLDER, Access, conf_text
+from nasfarm.broker.valkey_conf import LOOPBACK, STATE_FOLDER, Access, conf_text
 from nasfarm.errors import BrokerError, RejectError
 from nasfarm.storage.atomic import storage_errors, write_file
 
-HOST = "127.0.0.1"
 # Below 32768, where the kernel takes local ports of outgoing connections from: a client that
 # keeps trying a port up there while the server restarts may connect to itself and keep the port.
 PORTS = range(17000, 32000)
@@ -59,22 +59,33 @@ class EmbeddedBroker:
         os.close(self.lock_fd)
 
 
-def prepare(folder: Path, port: int | None = None) -> EmbeddedBroker:
+def prepare(
+    folder: Path, port: int | None = None, host: str = LOOPBACK, password: str | None = None
+) -> EmbeddedBroker:
     """Lock `folder` (made 0700 where missing) and write the server's configuration there.
 
     port: None keeps the port of the last start where it is still free, or chooses a new one.
-    Passwords are made once and kept. Restart the server as often as you like with one `prepare`.
+    host: an IP address to listen on beside the loopback interface.
+    password: the farm's; None: one is made. Those that are made are made once and kept.
+    Restart the server as often as you like with one `prepare`.
 
-    Raises RejectError: a broker runs on this folder already, `port` is taken, or this machine has
-    no server program. Raises StorageError: the folder cannot be written.
+    Raises RejectError: a broker runs on this folder already, `port` is taken, other machines could
+    reach it and there is no `password` for them, or this machine has no server program.
+    Raises StorageError: the folder cannot be written.
     """
+    if password is None and not ip_address(host).is_loopback:
+        raise RejectError(
+            f"{host}: other machines reach the broker there, and it has no password that they "
+            "know. Name the file that holds it: --password-file FILE",
+            code="password",
+        )
     program = server_program()
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
     lock_fd = _locked(folder)
     try:
-        access = _access(folder, port)
+        access = _access(folder, port, host, password)
         broker = EmbeddedBroker(
             argv=(str(program), str(folder / "valkey.conf")),
             url=access.url("farm", access.farm_password),
@@ -170,19 +181,22 @@ def _ping(url: str) -> None:
         client.ping()
 
 
-def _access(folder: Path, port: int | None) -> Access:
+def _access(folder: Path, port: int | None, host: str, password: str | None) -> Access:
     """Port and passwords: of the last start as far as they can be kept, or new ones."""
     last = _last_access(folder)
-    if port is not None and not _is_free(port):
+    if port is not None and not _is_free(port, host):
         raise RejectError(
-            f"{HOST}:{port}: the embedded broker cannot listen there, another program does. Stop "
-            "it, or leave the port out so that the farm chooses one."
+            f"{host}:{port}: the broker cannot listen there: another program does, or the address "
+            "is none of this machine's. Stop that program, or choose another address and port."
         )
     if port is None:
-        port = last.port if last and _is_free(last.port) else _free_port()
-    if last:
-        return Access(port, last.farm_password, last.admin_password)
-    return Access(port, secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+        port = last.port if last and _is_free(last.port, host) else _free_port(host)
+    farm, admin = (
+        (last.farm_password, last.admin_password)
+        if last
+        else (secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+    )
+    return Access(port, password or farm, admin, host)
 
 
 def _last_access(folder: Path) -> Access | None:
@@ -196,27 +210,28 @@ def _last_access(folder: Path) -> Access | None:
     port, farm_password, admin_password = found
     if not (port and farm_password and admin_password):
         return None
-    return Access(port, farm_password, admin_password)
+    return Access(port, unquote(farm_password), unquote(admin_password))
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+def _is_free(port: int, host: str) -> bool:
+    family = socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6
+    with socket.socket(family) as probe:
         # As the server does: without it a port is taken for a minute after each restart.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
             probe.listen()
         except OSError:
             return False
     return True
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     # In random order, so that two farms started together do not choose the same one.
     for port in random.sample(PORTS, len(PORTS)):
-        if _is_free(port):
+        if _is_free(port, host):
             return port
-    raise RejectError(f"{HOST}: no port from {PORTS.start} to {PORTS.stop - 1} is free")
+    raise RejectError(f"{host}: no port from {PORTS.start} to {PORTS.stop - 1} is free")
 
 
 def _locked(folder: Path) -> int:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import quote
 
 STATE_FOLDER = "appendonlydir"
+LOOPBACK = "127.0.0.1"
 
 # What Celery 5.7 with kombu's Redis transport touches, and the farm's own names.
 FARM_KEYS = (
@@ -35,14 +38,21 @@ FARM_COMMANDS = (
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the server listens on the loopback interface, and with which passwords."""
+    """Where the server listens, and with which passwords. host: an IP address."""
 
     port: int
     farm_password: str
     admin_password: str
+    host: str = LOOPBACK
+
+    @property
+    def bound(self) -> str:
+        """The addresses it listens on: the loopback interface always, for this machine's farm."""
+        covered = ip_address(self.host) in (ip_address(LOOPBACK), ip_address("0.0.0.0"))
+        return self.host if covered else f"{LOOPBACK} {self.host}"
 
     def url(self, user: str, password: str) -> str:
-        return f"redis://{user}:{password}@127.0.0.1:{self.port}/0"
+        return f"redis://{user}:{quote(password, safe='')}@{LOOPBACK}:{self.port}/0"
 
 
 def conf_text(folder: Path, access: Access) -> bytes:
@@ -51,7 +61,7 @@ def conf_text(folder: Path, access: Access) -> bytes:
     channels = " ".join(f"&{pattern}" for pattern in FARM_CHANNELS)
     return f"""\
 # Written by `farm` at each start: changes are lost.
-bind 127.0.0.1
+bind {access.bound}
 port {access.port}
 protected-mode yes
 databases 1
@@ -91,7 +101,7 @@ user admin on {_hashed(access.admin_password)} ~* &* +@all
 
 
 def _hashed(password: str) -> str:
-    """A password as the configuration wants it. Random and long, so one round is enough."""
+    """A password as the configuration wants it. One round is enough: the file is its owner's."""
     return "#" + hashlib.sha256(password.encode()).hexdigest()
 
 

@@ -52,7 +52,7 @@ SECTIONS = {
         "gc": "Remove what the keep rules keep no longer",
         "worker": "Lend this machine's cores (`farm up` starts it)",
         "watch": "Take what is dropped into the inbox (`farm up` starts it)",
-        "flower": "Show workers and tasks in a browser, read-only (`farm up` starts it)",
+        "broker": "Run the queue's server by itself, for boxes that share it",
     },
 }
 """The commands as --help lists them: the lines stand here so that it need not import them all."""

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nasfarm.cli.root import Session
 from nasfarm.cli.show import as_json, document, say, table
+
+if TYPE_CHECKING:
+    from nasfarm.nodes.roots import Root
+
+
+def name_root(session: Session, name: str, path: Path) -> Root:
+    """Let this machine read a folder under a name; doing so again is harmless."""
+    from nasfarm import config
+    from nasfarm.nodes.roots import add_root
+
+    settings = session.farm().settings
+    root = add_root(settings.state_dir, name, path, settings.roots)
+    config.add_root_path(settings.state_dir, root.name, root.path)
+    return root
 
 
 @click.group()
@@ -23,12 +38,7 @@ def roots() -> None:
 @click.pass_obj
 def add(session: Session, name: str, path: Path, as_json: bool) -> None:
     """Let this machine read the folder PATH, and call it NAME on every machine."""
-    from nasfarm import config
-    from nasfarm.nodes.roots import add_root
-
-    settings = session.farm().settings
-    root = add_root(settings.state_dir, name, path, settings.roots)
-    config.add_root_path(settings.state_dir, root.name, root.path)
+    root = name_root(session, name, path)
     if as_json:
         document({"name": root.name, "path": str(root.path)})
     else:

@@ -6,6 +6,7 @@ allocations fail inside it. Either way the box stays usable and only one image i
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 from dataclasses import dataclass
@@ -40,9 +41,24 @@ class MemoryCap:
 
 
 def fair_share(slots: int) -> int:
-    """Three quarters of the machine's memory, shared by its slots, in bytes."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return int(total * 0.75) // slots
+    """Three quarters of the memory there is, the machine's or a container's, shared by its slots.
+
+    In bytes.
+    """
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(min(machine, allowed()) * 0.75) // slots
+
+
+def allowed(cgroups: Path = CGROUPS) -> float:
+    """A container's limit in bytes, as its own topmost cgroup has it; infinite without one."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            text = (cgroups / name).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():  # else "max"
+            return float(text)
+    return math.inf
 
 
 def confine(name: str, most_bytes: int) -> MemoryCap:
