@@ -1,7 +1,8 @@
 """One service of this machine → a check: does it do its work now? For containers' health checks.
 
-Each look takes well under a second and asks no more than whether the service itself is all right:
-a farm whose share is away is no reason to start its agent anew.
+Each look asks no more than whether the service itself is all right: a farm whose share is away is
+no reason to start its agent anew. It imports what it needs and no more: it is asked every minute,
+on boxes whose cores are slow.
 """
 
 from __future__ import annotations
@@ -10,63 +11,73 @@ import http.client
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from nasfarm import keep
-from nasfarm.api import Farm
+from nasfarm.config import Settings
 from nasfarm.core.checks import Check, broken, ok
 from nasfarm.errors import FarmError
-from nasfarm.storage.locked import holder
 
 ANSWER_S = 5.0
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """A server that listens on all addresses of a machine, and where it is asked."""
 
 
-def look_at_service(farm: Farm, service: str) -> Check:
+def look_at_service(settings: Settings, service: str) -> Check:
     """Whether `service`, one of SERVICES, runs on this machine and does what it is there for."""
     try:
-        lacking = SERVICES[service](farm)
+        lacking = SERVICES[service](settings)
     except FarmError as error:
         lacking = str(error)
     if lacking:
-        return broken(
-            "service", service, lacking, f"Look into its log, or start it: farm {service}"
-        )
+        mend = f"Look into its log, or start it: farm {service}"
+        return broken("service", service, lacking, mend)
     return ok("service", service, "does its work")
 
 
-def broker(farm: Farm) -> str:
+def broker(settings: Settings) -> str:
     """The server of `farm broker` answers the farm's user."""
-    farm.broker.check()
+    from nasfarm.broker import connection
+    from nasfarm.broker.embedded import url_of
+
+    url = url_of(settings.broker_folder)
+    if url is None:
+        return "it has never run here"
+    connection.check(url)
     return ""
 
 
-def worker(farm: Farm) -> str:
+def worker(settings: Settings) -> str:
     """The agent that runs here reports, and every slot of it is ready."""
-    settings = farm.settings
-    lacking = keep.missing(farm.broker, settings.node)
-    if not lacking and keep.ready_node(farm.broker, settings.node, settings.state_dir) is None:
+    from nasfarm import keep
+    from nasfarm.api import Farm
+
+    asked = Farm(settings.home).broker
+    lacking = keep.missing(asked, settings.node)
+    if not lacking and keep.ready_node(asked, settings.node, settings.state_dir) is None:
         return "the node agent has ended; what it reported last is still there"
     return lacking
 
 
-def watch(farm: Farm) -> str:
+def watch(settings: Settings) -> str:
     """This node's watcher runs, and one of the farm takes files."""
-    if holder(farm.settings.state_dir / "run" / "watch.pid") is None:
+    from nasfarm.api import Farm
+    from nasfarm.storage.locked import holder
+
+    if holder(settings.state_dir / "run" / "watch.pid") is None:
         return "the watcher does not run here"
-    return "" if farm.broker.leases.is_led("watcher") else "no watcher takes files now"
+    leads = Farm(settings.home).broker.leases.is_led("watcher")
+    return "" if leads else "no watcher takes files now"
 
 
-def serve(farm: Farm) -> str:
+def serve(settings: Settings) -> str:
     """The status page's server answers."""
-    return _asked(farm.settings.web_listen, "/health/live")
+    return _asked(settings.web_listen, "/health/live")
 
 
-def flower(farm: Farm) -> str:
+def flower(settings: Settings) -> str:
     """Flower answers."""
-    return _asked(farm.settings.flower_listen, "/healthcheck")
+    return _asked(settings.flower_listen, "/healthcheck")
 
 
-SERVICES: Mapping[str, Callable[[Farm], str]] = {
+SERVICES: Mapping[str, Callable[[Settings], str]] = {
     check.__name__: check for check in (broker, worker, watch, serve, flower)
 }
 """By the command that runs each: what it lacks; empty where it does its work."""

@@ -13,7 +13,7 @@ install_engine() {
   say "no podman or docker here: installing podman"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q >&2
-  apt-get install -q -y --no-install-recommends podman runc netavark aardvark-dns >&2
+  apt-get install -q -y --no-install-recommends podman runc netavark aardvark-dns iptables >&2
 }
 
 from_debian() {

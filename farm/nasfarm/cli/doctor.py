@@ -25,7 +25,7 @@ def doctor(ctx: click.Context, session: Session, service: str | None, as_json: b
     else:
         from nasfarm.service_checks import look_at_service
 
-        checks = [look_at_service(session.farm(), service)]
+        checks = [look_at_service(session.settings(), service)]
     if as_json:
         document(checks)
     else:

@@ -71,18 +71,11 @@ class Session:
 
         return Farm(self._home)
 
-    def upgraded(self) -> Farm:
-        """As `farm`, for a command that runs the farm: an older release's home is brought to this
-        one's format first.
-        """
-        from datetime import date
+    def settings(self) -> Settings:
+        """The settings alone, for what asks little and often."""
+        from nasfarm import config
 
-        from nasfarm.cli.show import say
-        from nasfarm.upgrade import upgrade
-
-        farm = self.farm()
-        upgrade(farm.settings.home, date.today(), say)
-        return farm
+        return config.load(self._home, os.environ)
 
     def unread(self) -> Settings:
         """The folders alone, for what has to work while farm.yml cannot be read."""
