@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from nasfarm.broker.client import Broker
 from nasfarm.core.findings import Finding
+from nasfarm.core.models import PinnedModel
 from nasfarm.core.recipes import ResolvedRecipe
 from nasfarm.jobs.store import JobStore
 from nasfarm.recipe_specs import specs
 from nasfarm.registry.store import ModelStore
 from nasfarm_models.cache import Cache, user_cache_folder
+from nasfarm_workers.clock import Clock
 from nasfarm_workers.pipeline import find
 from nasfarm_workers.pixels import Picture
+from nasfarm_workers.runtime.batch import Batch
 from nasfarm_workers.runtime.session import Session
 from nasfarm_workers.runtime.session_cache import SessionCache
 from nasfarm_workers.worker import Worker, model_loader
@@ -22,11 +26,18 @@ from nasfarm_workers.worker import Worker, model_loader
 class NoLease:
     """Progress that nobody waits for."""
 
+    def __init__(self) -> None:
+        self.clock = Clock()
+
     def step(self, images: int = 1) -> None:
         pass
 
-    def each(self, worth: float) -> None:
-        pass
+    def preparing(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        return iter(batches)
+
+    @contextmanager
+    def running(self, model: PinnedModel, views: int) -> Iterator[None]:
+        yield
 
 
 class Stages:

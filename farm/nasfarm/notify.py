@@ -16,19 +16,26 @@ PATIENCE_S = 1.0
 """A pass waits so long for its lanes; one that hangs at its receiver goes on beside the next."""
 
 
+def uncounted(_kind: str, _sent: Sent) -> None:
+    """Nobody wants to know what was sent."""
+
+
 class Notifier:
     """What one leader remembers between passes. A new leader makes its own: another one may have
     told of things meanwhile, and the ledgers know. Close it when the lead is lost.
 
-    clock: seconds, only forward. hold_s: see notices/outbox.py.
+    clock: seconds, only forward. hold_s: see notices/outbox.py. count: hears what each run of a
+    lane did, with the kind of its receiver.
     """
 
     def __init__(
-        self, home: Home, clock: Callable[[], float] = time.monotonic, hold_s: float = HOLD_S
-    ) -> None:
+        self, home: Home, clock: Callable[[], float] = time.monotonic, hold_s: float = HOLD_S,
+        count: Callable[[str, Sent], None] = uncounted,
+    ) -> None:  # fmt: skip
         self._home = home
         self._clock = clock
         self._hold_s = hold_s
+        self._count = count
         self._rules: Rules | None = None
         self._groups: list[Group] = []
         self._pool: ThreadPoolExecutor | None = None
@@ -73,6 +80,7 @@ class Notifier:
         """What the lanes did that have ended by now."""
         wait(self._running.values(), patience_s)
         ended = {lane: run for lane, run in self._running.items() if run.done()}
-        for lane in ended:
+        for lane, run in ended.items():
             del self._running[lane]
+            self._count(lane.kind, run.result())
         return sum((run.result() for run in ended.values()), Sent())

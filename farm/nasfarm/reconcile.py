@@ -12,7 +12,7 @@ from itertools import islice
 from nasfarm.broker.client import Broker
 from nasfarm.broker.hints import Waiting
 from nasfarm.core.items import HOME_ROOT
-from nasfarm.core.jobs import Job, Segment, end_of_plan, newest_generation
+from nasfarm.core.jobs import Job, Segment, end_of_plan, items_in, newest_generation
 from nasfarm.core.lease_rules import Cause
 from nasfarm.core.leases import REDUCE, Hint, Lease
 from nasfarm.core.ranges import count_of
@@ -131,7 +131,7 @@ def mend(job: Job, home: Home, broker: Broker, queues: Waiting | None = None) ->
     total = end_of_plan(plan)
     marked = broker.leases.marked(job.job_id)  # before the look at storage: a file comes first
     done = home.jobs.done_chunks(job.job_id)
-    broker.leases.register(job.job_id, total)
+    broker.leases.register(job.job_id, total, items_in(plan))
     if are_lost(job, home, marked - done):
         broker.leases.unmark_all(job.job_id)
         marked = set()

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from nasfarm.broker.client import Broker
 from nasfarm.config import Settings
+from nasfarm.core.tallies import of_notices
 from nasfarm.errors import BrokerError, FarmError
 from nasfarm.gc import KeepRules, gc
 from nasfarm.home import Home
 from nasfarm.intake.noticing import tells
+from nasfarm.notices.lane import Sent
 from nasfarm.notify import Notifier
 from nasfarm.storage.atomic import storage_errors
 from nasfarm.storage.locked import sole
@@ -46,7 +49,7 @@ def run_watcher(settings: Settings, home: Home, broker: Broker, stop: threading.
             settings.inbox_folder.mkdir(exist_ok=True)
         boot = uuid.uuid4().hex[:8]
         watcher = Watcher(terms(settings), home, broker, boot, clock=local_time)
-        notifier = Notifier(home)
+        notifier = Notifier(home, count=partial(count, broker))
         told = {name: each.notices for name, each in settings.recipe_rules.items()}
         chores = (
             Chore(lambda: clean(settings, home), CLEAN_S),
@@ -101,6 +104,12 @@ def again(watcher: Watcher, chore: Chore, stop: threading.Event) -> None:
         stop.wait(chore.pause_s if watcher.leading else 1.0)
     if doing:
         chore.rest()
+
+
+def count(broker: Broker, kind: str, sent: Sent) -> None:
+    """Add to the farm's tally; lost where the broker does not answer."""
+    with suppress(BrokerError):
+        broker.tallies.add(of_notices(kind, sent.sent, sent.refused, sent.failed))
 
 
 def clean(settings: Settings, home: Home) -> None:

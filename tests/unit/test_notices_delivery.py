@@ -212,7 +212,7 @@ def test_a_receiver_that_was_down_hears_everything_in_order(desk: Desk) -> None:
     desk.go()
     job = desk.job()
     job.see("a.jpg", "b.jpg")
-    assert desk.go() == Sent(waiting=1)
+    assert desk.go() == Sent(waiting=1, failed=1)
     job.see("c.jpg")
     with receiving(port) as inbox:
         assert desk.go(0.9) == Sent(waiting=1), "it is tried again after a second"
@@ -239,7 +239,7 @@ def test_an_answer_that_asks_to_come_again_is_believed(
     desk.go()
     desk.job().see("a.jpg")
     inbox.answer = answer
-    assert desk.go() == Sent(waiting=1)
+    assert desk.go() == Sent(waiting=1, failed=1)
     inbox.answer = 200
     assert desk.go(1) == Sent(sent=1)
     assert inbox.refused[0].event == inbox.got[0].event
@@ -276,7 +276,7 @@ def test_a_receiver_that_is_down_keeps_no_other_waiting(desk: Desk, inbox: Inbox
     desk.rules = {"detect": notice_rules(rules, "here")}
     desk.go()
     desk.job().see("a.jpg")
-    assert desk.go() == Sent(sent=1, waiting=1)
+    assert desk.go() == Sent(sent=1, waiting=1, failed=1)
 
 
 def test_what_arrived_before_a_crash_has_the_same_id_after_it(desk: Desk, inbox: Inbox) -> None:
@@ -303,7 +303,7 @@ def test_of_a_chunk_that_was_begun_only_the_rest_is_told(desk: Desk, inbox: Inbo
     job.plan(3)
     job.publish(0, *(person(i, job.item(f"{i}.jpg")) for i in range(3)))
     inbox.answers += [200, 503]
-    assert desk.go() == Sent(sent=1, waiting=1)
+    assert desk.go() == Sent(sent=1, waiting=1, failed=1)
     desk.die()
     assert desk.go() == Sent(sent=2)
     assert [one.event["i"] for one in inbox.got] == [0, 1, 2]
@@ -313,7 +313,7 @@ def test_a_corrected_address_gets_what_waits(desk: Desk, inbox: Inbox) -> None:
     desk.want(f"http://127.0.0.1:{free_port()}/hook")
     desk.go()
     desk.job().see("a.jpg")
-    assert desk.go() == Sent(waiting=1)
+    assert desk.go() == Sent(waiting=1, failed=1)
     desk.want(inbox.url)
     assert desk.go() == Sent(sent=1)
     assert len(desk.ledgers) == 1
@@ -397,7 +397,7 @@ def test_a_bad_secret_keeps_the_notices_until_it_is_mended(
     desk.want(inbox.url)
     desk.go()
     desk.job().see("a.jpg")
-    assert desk.go() == Sent(waiting=1)
+    assert desk.go() == Sent(waiting=1, failed=1)
     assert words in caplog.records[-1].reason  # type: ignore[attr-defined]
     write_secret(desk, "whsec_MTIz")
     assert desk.go(1) == Sent(sent=1)

@@ -29,6 +29,7 @@ from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
 from nasfarm.broker.told import tell_progress
 from nasfarm.core.leases import REDUCE
+from nasfarm.core.tallies import of_lost
 from nasfarm.errors import FarmError, RejectError, StorageError
 from nasfarm.jobs.store import JobStore
 from nasfarm.nodes.grace import of_work
@@ -214,7 +215,8 @@ def return_lost(
         its = (lease for lease in held if lease.chunk in (chunk, REDUCE))
         mine = [lease for lease in its if lease.held.worker == name]
         jobs = JobStore(settings.jobs_folder)
-        reconcile.return_leases(jobs, broker, mine, cause, f"{word}\n{tail}".strip())
+        lost = reconcile.return_leases(jobs, broker, mine, cause, f"{word}\n{tail}".strip())
+        broker.tallies.add(of_lost(cause, lost), settings.node)
     except FarmError as error:
         fields = {"action": "return_failed", "reason": str(error)}
         log.warning("lease runs out by itself", extra=fields)

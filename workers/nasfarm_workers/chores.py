@@ -18,11 +18,13 @@ from nasfarm.broker.client import Broker
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.lease_rules import Cause
 from nasfarm.core.nodes import Hold, NodeReport, Slot, sentence
-from nasfarm.errors import RejectError, StorageError
+from nasfarm.core.tallies import of_lost
+from nasfarm.errors import BrokerError, RejectError, StorageError
 from nasfarm.home import Home
 from nasfarm.keep import name_taken
 from nasfarm.nodes.holds import hold_of, introduce
 from nasfarm.nodes.roots import known_roots, present
+from nasfarm.nodes.sensors import Sensors
 from nasfarm.nodes.vnni import has_vnni
 from nasfarm.plan.chunks import queue_names
 from nasfarm.reconcile import lost_leases, reconcile, return_leases
@@ -71,6 +73,11 @@ class Chores:
     next_look: float = 0.0
     next_steer: float = 0.0
     next_report: float = 0.0
+    sensors: Sensors = field(init=False)
+
+    def __post_init__(self) -> None:
+        folders = {"home": self.settings.home, "state": self.settings.state_dir}
+        self.sensors = Sensors(folders)
 
     def join(self) -> None:
         """Be this node from now on. Raises RejectError where another living one has its name."""
@@ -114,6 +121,9 @@ class Chores:
         if count:
             fields = {"action": "leases_returned", "worker": worker, "leases": count}
             log.warning("leases of a dead worker returned", extra=fields)
+        if cause is not None:
+            with suppress(BrokerError):
+                self.broker.tallies.add(of_lost(cause, count), self.settings.node)
 
     def look(self) -> bool:
         """See which roots are there, and what holds this node; True where that has changed."""
@@ -161,6 +171,7 @@ class Chores:
             return
         self.next_report = time.monotonic() + REPORT_S
         self.reported = slots
+        self.sensors.look()
         self.broker.presence.report(self.as_reported(slots))
 
     def as_reported(self, slots: tuple[Slot, ...]) -> NodeReport:
@@ -177,6 +188,8 @@ class Chores:
             node_id=self.node_id,
             vnni=has_vnni(),
             held=self.held,
+            disks=self.sensors.disks,
+            temperature_c=self.sensors.temperature_c,
         )
 
     def reconcile(self) -> None:

@@ -39,7 +39,8 @@ def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Li
             lines += run_group(group, files, job.recipe, worker, beat)
     lines.sort(key=lambda line: line.i)
     path, fence = worker.jobs.chunk_file(job.job_id, lease.chunk), lease.held.fence
-    won = publish(path, lines, links=worker.links, fence=fence, confirm=beat.confirm)
+    with beat.clock.on("publish"):
+        won = publish(path, lines, links=worker.links, fence=fence, confirm=beat.confirm)
     return lines if won else []
 
 
@@ -65,8 +66,8 @@ def look(
     limit, enough = worker.image_limit_mp, worker.enough(recipe)
     beat.each(1 / (1 + len(recipe.stages)))
     for item in items:
-        beat.step()
-        seen.append(decode(files.take(item), item.name, recipe.max_side, limit, enough))
+        with beat.clock.on("decode"):
+            seen.append(decode(files.take(item), item.name, recipe.max_side, limit, enough))
     return seen
 
 
@@ -91,10 +92,11 @@ def run_stage(
     model = worker.models.get(stage.model)
     head, options = head_named(stage.head or model.manifest.head), model.manifest.head_options
     rows: Found = [()] * len(views)
-    for batch in batches(views, model.manifest.input, model.batch, reuse=True):
-        beat.step(len(batch.rows))
-        outputs = model.session.run(batch.tensor)
-        found = head(outputs, batch.seen, options, recipe.params, model.labels)
+    for batch in beat.preparing(batches(views, model.manifest.input, model.batch, reuse=True)):
+        with beat.running(stage.model, len(batch.rows)):
+            outputs = model.session.run(batch.tensor)
+        with beat.clock.on("head"):
+            found = head(outputs, batch.seen, options, recipe.params, model.labels)
         for row, findings in zip(batch.rows, found, strict=True):
             rows[row] = findings
     return rows

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from nasfarm.broker.client import Broker
 from nasfarm.core.leases import Lease
+from nasfarm.core.models import PinnedModel
 from nasfarm.errors import BrokerError, LeaseLostError, StoppingError
+from nasfarm_workers.clock import Clock
+
+T = TypeVar("T")
 
 TELL_S = 1.0
 """How far the work is, is told at most so often."""
@@ -35,19 +39,15 @@ class Progress:
 
     image_timeout_s: a step may take so long for each image in it.
     must_stop: whether this process has to hand back what it cannot finish in time.
-    tell: say how far it is. images: so many there are in all, of which `_done` are done, some in
-    parts; `_on` are those of the step that is on, each `_worth` such a part.
+    clock: what the steps took. batches: model → how many views each run of it was of.
     """
 
     lease: Lease
     broker: Broker
     image_timeout_s: float
     must_stop: Callable[[], bool]
-    tell: Tell = to_nobody
-    images: int = 0
-    _done: float = 0.0
-    _worth: float = 0.0
-    _on: int = 0
+    clock: Clock = field(default_factory=Clock)
+    batches: dict[str, list[int]] = field(default_factory=dict)
     _lost: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -63,17 +63,17 @@ class Progress:
         self._count(images)
         signal.setitimer(signal.ITIMER_REAL, self.image_timeout_s * max(1, images))
 
-    def each(self, worth: float) -> None:
-        """From now on a step does so much of the work on each of its images: to read it is one part
-        of it, and each stage another.
-        """
-        self._count(0)
-        self._worth = worth
+    def preparing(self, batches: Iterable[T]) -> Iterator[T]:
+        """The batches as they are; that they are made is timed as `preprocess`."""
+        return self.clock.each("preprocess", batches)
 
-    def _count(self, images: int) -> None:
-        """The step before is over; the next one is on so many images."""
-        self._done += self._worth * self._on
-        self._on = images
+    @contextmanager
+    def running(self, model: PinnedModel, views: int) -> Iterator[None]:
+        """The block is one run of a model, on so many views. Raises as `step`."""
+        self.step(views)
+        self.batches.setdefault(str(model), []).append(views)
+        with self.clock.on("session"):
+            yield
 
     def fly(self, item: int | None) -> None:
         """A careful worker begins this item: what happens now is the item's. Raises as `step`.

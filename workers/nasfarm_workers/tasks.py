@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery
@@ -12,9 +12,11 @@ from celery.worker.request import Request
 
 from nasfarm.broker.hints import CHUNK_TASK
 from nasfarm.broker.rates import Sample, work_of
-from nasfarm.core.jobs import end_of_plan
+from nasfarm.core.jobs import Job
 from nasfarm.core.lease_rules import Cause
-from nasfarm.core.leases import REDUCE, Lease, Refusal
+from nasfarm.core.leases import REDUCE, Hint, Lease, Refusal
+from nasfarm.core.lines import Line
+from nasfarm.core.tallies import LEASE_LOST, Tally, of_chunk, of_images, of_lost
 from nasfarm.errors import (
     BrokerError,
     FarmError,
@@ -102,7 +104,7 @@ def settle(lease: Lease, worker: Worker) -> tuple[str, bool]:
             return run(lease, worker, beat)
     except LeaseLostError:
         log.warning("lease lost", extra={**facts(lease), "action": "lease_lost"})
-        return "lease lost", False
+        worker.count(of_lost(LEASE_LOST))
     except (RetryError, NewerFormatError) as error:
         hand_back(lease, worker, error)
         return f"handed back: {error}", False
@@ -112,7 +114,8 @@ def settle(lease: Lease, worker: Worker) -> tuple[str, bool]:
     except Exception as error:  # a fault of ours, or memory: as if the process had died of it
         log.exception("chunk broke off", extra={**facts(lease), "action": "broke_off"})
         worker.broker.leases.lost(lease, Cause.DIED, f"{type(error).__name__}: {error}"[:500])
-        return f"broke off: {type(error).__name__}", False
+        worker.count(of_lost(Cause.DIED))
+    return False
 
 
 def run(lease: Lease, worker: Worker, beat: Progress) -> tuple[str, bool]:
@@ -129,11 +132,11 @@ def run(lease: Lease, worker: Worker, beat: Progress) -> tuple[str, bool]:
     begun = time.monotonic()
     lines = run_chunk(lease, job, worker, beat)
     seconds = time.monotonic() - begun
+    chunk = worker.chunk(job, lease.chunk)
+    worker.count(tally_of(job, lines, len(chunk.items), beat))
     note_failures(worker.jobs.path(job.job_id), lease, lines)
     # Of the file that stands, which may be another worker's.
     ok, errors = chunk_tally(worker.jobs.chunk_file(job.job_id, lease.chunk))
-    plan = worker.jobs.plan(job)
-    chunk = chunk_of(job.job_id, plan, lease.chunk)
     sample = Sample(work_of(job.recipe), ok, seconds) if ok and not lease.careful else None
     finished = worker.broker.leases.done(
         job.job_id, lease.chunk, chunk.root, ok, errors,
@@ -145,6 +148,15 @@ def run(lease: Lease, worker: Worker, beat: Progress) -> tuple[str, bool]:
         known = worker.jobs.plan(job) if grown else plan
         worker.broker.hints.send([hint_of(job, known, finished.next_chunk)])
     return f"{ok} ok, {errors} failed", finished.left == 0
+
+
+def tally_of(job: Job, lines: Sequence[Line], images: int, beat: Progress) -> Tally:
+    """What a chunk's run counts for. Its images count where its lines are the ones published: of
+    several workers that ran a chunk one alone won.
+    """
+    ran = of_chunk(beat.clock.seconds, images, beat.batches)
+    bad = sum(line.fault is not None for line in lines)
+    return ran + of_images(str(job.recipe.stages[0].model), len(lines) - bad, bad)
 
 
 def hand_back(lease: Lease, worker: Worker, error: FarmError) -> None:

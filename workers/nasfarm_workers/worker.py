@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from nasfarm.core.leases import Lease, Refusal
 from nasfarm.core.lines import Fault
 from nasfarm.core.models import PinnedModel
 from nasfarm.core.recipes import WHOLE_IMAGE, ResolvedRecipe
+from nasfarm.core.tallies import Tally
+from nasfarm.errors import BrokerError
 from nasfarm.jobs.manifest import read_items
 from nasfarm.jobs.store import JobStore
 from nasfarm.plan.chunks import chunk_of, segment_with
@@ -38,11 +40,17 @@ class Files:
 
     pictures: Ahead
     videos: Videos
+    beat: Progress
 
     def take(self, item: Item) -> Blob | Shot | Fault:
-        """What the item's file holds. Raises StorageError where its root is away."""
+        """What the item's file holds: the next step of the work, timed as `read`.
+
+        Raises StorageError where its root is away, and as `Progress.step`.
+        """
+        self.beat.step()
         source = self.videos if is_video(item.item) else self.pictures
-        return source.take(item)
+        with self.beat.clock.on("read"):
+            return source.take(item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,11 @@ class Worker:
     def claim(self, job_id: str, chunk: int) -> Lease | Refusal:
         return self.broker.leases.claim(job_id, chunk, self.node, self.boot, self.name)
 
+    def count(self, tally: Tally) -> None:
+        """Add to this node's tally; lost where the broker does not answer."""
+        with suppress(BrokerError):
+            self.broker.tallies.add(tally, self.node)
+
     def items(self, job: Job, number: int) -> list[Item]:
         """A chunk's items. Raises StorageError; RejectError where the plan has no such chunk."""
         plan = self.jobs.plan(job)
@@ -104,7 +117,7 @@ class Worker:
             lambda item: open_file(item, self.roots(), self.present), beat.step, self.image_limit_mp
         )
         with read_ahead(pictures, self.roots, self.present, self.pace) as ahead, closing(videos):
-            yield Files(ahead, videos)
+            yield Files(ahead, videos, beat)
 
     def enough(self, recipe: ResolvedRecipe) -> Enough:
         """How large a picture has to be for the recipe: whoever cuts out of it wants it whole."""

@@ -1,4 +1,4 @@
-"""A broker's address to everything the flows ask of it: leases, hints, presence."""
+"""A broker's address to everything the flows ask of it: leases, hints, presence, tallies."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from nasfarm.broker.hints import Hints
 from nasfarm.broker.leases import Leases
 from nasfarm.broker.presence import Presence
 from nasfarm.broker.rates import Rates
+from nasfarm.broker.readings import Readings
+from nasfarm.broker.tallies import Tallies
 
 
 class Broker:
@@ -43,6 +45,15 @@ class Broker:
     @cached_property
     def rates(self) -> Rates:
         return Rates(self._client)
+
+    @cached_property
+    def readings(self) -> Readings:
+        return Readings(self._client)
+
+    @cached_property
+    def tallies(self) -> Tallies:
+        # A client of its own: where an answer was lost, the others send again.
+        return Tallies(connection.connect(self.url, retries=0, answer_s=2))
 
     @cached_property
     def hints(self) -> Hints:

@@ -149,10 +149,15 @@ class Leases:
 
     # -- live jobs ---------------------------------------------------------------------------
 
-    def register(self, job_id: str, chunks: int) -> None:
-        """Make a job live, or tell a live one that it has more chunks now."""
+    def register(self, job_id: str, chunks: int, items: int | None = None) -> None:
+        """Make a job live, or tell a live one that it has more chunks now.
+
+        items: how many it has, for whoever counts what waits; None: as many as were told before.
+        """
         with broker_errors(), self._client.pipeline() as pipe:
             pipe.hset(_job(job_id), "chunks", chunks)
+            if items is not None:
+                pipe.hset(_job(job_id), "items", items)
             pipe.sadd(_LIVE, job_id)
             pipe.execute()
 

@@ -15,6 +15,14 @@ ALIVE_S = 15
 """A node that has not reported for so long is away."""
 
 
+AWAY_S = 7 * 86_400
+"""A node that has not reported for so long is not missed any more."""
+
+
+def _heard(name: str) -> str:
+    return f"farm:heard:{name}"
+
+
 def _node(name: str) -> str:
     return f"farm:node:{name}"
 
@@ -44,6 +52,7 @@ class Presence:
         """Say that a node is alive, and how."""
         with broker_errors(), self._client.pipeline() as pipe:
             pipe.set(_node(report.node), wire.encode(report), px=ALIVE_S * 1000)
+            pipe.set(_heard(report.node), "1", ex=AWAY_S)
             pipe.sadd("farm:nodes", report.node)
             pipe.execute()
 
@@ -57,6 +66,17 @@ class Presence:
         """Names of all nodes that ever reported and did not leave."""
         with broker_errors():
             return {str(name) for name in self._client.smembers("farm:nodes")}
+
+    def away(self) -> set[str]:
+        """Names of the nodes that did not leave, and reported in the last days but not just now."""
+        names = sorted(self.known())
+        with broker_errors(), self._client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.exists(_node(name))
+                pipe.exists(_heard(name))
+            found = pipe.execute()
+        there = zip(names, found[::2], found[1::2], strict=True)
+        return {name for name, reports, heard in there if heard and not reports}
 
     def slots(self) -> int:
         """How many worker processes all nodes that take work have together."""

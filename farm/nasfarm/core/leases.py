@@ -45,6 +45,11 @@ class Lease:
     held: Held
 
     @property
+    def claimed_s(self) -> float:
+        """When it was claimed, on the broker's clock: its fence begins with that."""
+        return int(self.held.fence.partition("-")[0]) / 1e6
+
+    @property
     def careful(self) -> bool:
         """Run image by image, each named in the lease before it begins."""
         return self.held.attempt >= CAREFUL_FROM

@@ -35,6 +35,15 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Disk:
+    """The disk of one of a node's folders: `home` or `state`."""
+
+    name: str
+    free_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeReport:
     """A node's heartbeat.
 
@@ -43,6 +52,7 @@ class NodeReport:
     placement: why its slots have the cores they have.
     node_id: of its state folder; empty from a release that had none.
     vnni: whether its processor adds products of small numbers in 32 bits.
+    temperature_c: the highest of those the box tells; None where it tells none.
     """
 
     node: str
@@ -58,6 +68,8 @@ class NodeReport:
     vnni: bool = False
     age_s: float = 0.0
     held: tuple[Hold, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    temperature_c: float | None = None
 
     def held_by(self, *reasons: str) -> bool:
         """Whether one of these is among what holds it."""

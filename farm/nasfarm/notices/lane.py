@@ -36,16 +36,21 @@ CALM_SAVE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What passes did: notices that arrived or were refused for good; receivers that are down."""
+    """What passes did: notices that arrived or were refused for good; receivers that are down.
+
+    failed: tries that found a receiver down.
+    """
 
     sent: int = 0
     refused: int = 0
     waiting: int = 0
+    failed: int = 0
 
     def __add__(self, other: Sent) -> Sent:
         return Sent(
-            self.sent + other.sent, self.refused + other.refused, self.waiting + other.waiting
-        )
+            self.sent + other.sent, self.refused + other.refused,
+            self.waiting + other.waiting, self.failed + other.failed,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +64,22 @@ class Place:
 
 
 class Lane:
-    """rules: those of the recipe that name this receiver, in their order. name: for the log."""
+    """rules: those of the recipe that name this receiver, in their order. kind: webhook | mqtt."""
 
     def __init__(
         self,
         place: Place,
         rules: Sequence[NoticeRule],
         receiver: Receiver,
-        name: str,
+        kind: str,
         position: Position,
         clock: Callable[[], float],
     ) -> None:
         self.receiver = receiver
         self._place = place
         self._rules = rules
-        self._name = name
+        self.kind = kind
+        self._name = f"{place.recipe} {kind}"
         self._clock = clock
         self._position = self._saved = position
         self._saved_s = clock()
@@ -107,7 +113,7 @@ class Lane:
                     break
             self._answers()
         except RetryError as error:
-            done.append(Sent(waiting=1))
+            done.append(Sent(waiting=1, failed=1))
             self._wait(error)
         self._position = self._position.without_past(days, yesterday)
         self.save(0 if self._told else CALM_SAVE_S)

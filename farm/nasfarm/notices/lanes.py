@@ -104,7 +104,7 @@ def arranged(
                 Place(recipe, jobs, home.roots, folder / address.file),
                 address.rules,
                 receivers[address.kind, address.url],
-                f"{recipe} {address.kind}",
+                address.kind,
                 position,
                 clock,
             )

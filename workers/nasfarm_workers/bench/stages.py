@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 
@@ -15,7 +14,9 @@ from nasfarm.core.findings import Finding
 from nasfarm.core.items import Item, address
 from nasfarm.core.lines import Fault
 from nasfarm.core.recipes import ResolvedRecipe
+from nasfarm.core.tallies import STEPS
 from nasfarm.errors import RejectError
+from nasfarm_workers.clock import Clock
 from nasfarm_workers.heads.registry import head_named
 from nasfarm_workers.pixels import Blob, Picture
 from nasfarm_workers.recipes.lines import lines_of
@@ -25,35 +26,6 @@ from nasfarm_workers.runtime.publish import publish
 from nasfarm_workers.runtime.read import read
 from nasfarm_workers.runtime.session_cache import OpenModel
 from nasfarm_workers.runtime.views import whole
-
-STEPS = ("read", "decode", "preprocess", "session", "head", "publish")
-"""In the order in which an image goes through them. What a farm's image takes beyond them is
-`queue`: hints, leases, waiting for each other, and the last step of a job."""
-
-T = TypeVar("T")
-
-
-class Clock:
-    """Adds up what each step took, in seconds."""
-
-    def __init__(self) -> None:
-        self.seconds = dict.fromkeys(STEPS, 0.0)
-
-    @contextmanager
-    def on(self, step: str) -> Iterator[None]:
-        begun = time.perf_counter()
-        yield
-        self.seconds[step] += time.perf_counter() - begun
-
-    def each(self, step: str, made: Iterable[T]) -> Iterator[T]:
-        """What an iterable gives; the step is its giving, not what is done between."""
-        giver = iter(made)
-        while True:
-            with self.on(step):
-                one = next(giver, None)
-            if one is None:
-                return
-            yield one
 
 
 @contextmanager
@@ -72,7 +44,9 @@ def pinned(core: int) -> Iterator[None]:
 def step_costs(
     photos: Sequence[Path], model: OpenModel, recipe: ResolvedRecipe, scratch: Path
 ) -> dict[str, float]:
-    """Milliseconds an image of each step, through the very code the workers run, as one chunk.
+    """Milliseconds an image of each of STEPS, through the very code the workers run, as one chunk.
+    What a farm's image takes beyond them is `queue`: hints, leases, waiting for each other, and the
+    last step of a job.
 
     photos: in one folder. recipe: of one stage, over whole pictures. scratch: a folder on the
     home's storage, where the chunk's lines are published. Raises RejectError for what is no photo.
@@ -85,7 +59,7 @@ def step_costs(
         lines = lines_of(items, pictures, found, recipe)
         target = scratch / f"{os.getpid()}-{time.monotonic_ns()}.jsonl"
         publish(target, lines, links=True, fence="bench", confirm=lambda: None)
-    return {step: 1000 * seconds / len(photos) for step, seconds in clock.seconds.items()}
+    return {step: 1000 * clock.seconds.get(step, 0.0) / len(photos) for step in STEPS}
 
 
 def _item(i: int, path: Path) -> Item:

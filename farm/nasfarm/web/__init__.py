@@ -1,0 +1,1 @@
+"""The node's one HTTP server: status page, health and metrics."""

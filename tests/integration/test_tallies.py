@@ -1,0 +1,207 @@
+"""What a real farm has done, counted: exactly its jobs' lines, and none of them twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from farmyard import Farmyard, kill9, wait_until
+from nasfarm import Farm
+from nasfarm.broker.client import Broker
+from nasfarm.broker.tallies import FARM, KEPT_S
+from nasfarm.core.jobs import Job
+from nasfarm.core.leases import Lease
+from nasfarm.core.nodes import NodeReport
+from nasfarm.core.tallies import LEASE_LOST, Tally, of_chunk, of_images
+from nasfarm.errors import BrokerError
+from nasfarm.nodes.memory import MemoryCap
+from nasfarm_workers import tasks
+from nasfarm_workers.app import SlotRun, create_worker
+from nasfarm_workers.orders import Orders
+from ownbroker import OwnBroker, own_broker
+from pictures import pictures
+from scraped import samples
+
+NODE = "nas"
+
+
+@dataclass(slots=True)
+class Idle:
+    """A home and a broker, and no worker but the test itself."""
+
+    yard: Farmyard
+    broker: OwnBroker
+    farm: Farm
+
+    def submit(self) -> Job:
+        photos = self.yard.home / "photos"
+        answer = self.yard.ok("submit", photos, "--recipe", "detect", "--again", "--json").json
+        return self.farm.job(answer["job_id"])
+
+    def claim(self, job: Job, chunk: int, worker: str) -> Lease:
+        lease = self.farm.broker.leases.claim(job.job_id, chunk, NODE, "boot", worker)
+        assert isinstance(lease, Lease)
+        return lease
+
+    def settle(self, lease: Lease) -> None:
+        """Run a leased chunk as a worker process does."""
+        settings = self.farm.settings
+        orders = Orders.of(settings.state_dir)
+        orders.give(())
+        run = SlotRun(0, 1, "boot", self.broker.url, MemoryCap(1 << 40, None), orders)
+        tasks.settle(lease, create_worker(settings, run))
+
+    def tally(self) -> Tally:
+        (tally,) = self.farm.broker.tallies.of([NODE])
+        return tally
+
+
+@pytest.fixture
+def idle(tmp_path: Path, cached_models: None) -> Iterator[Idle]:
+    with own_broker(tmp_path / "broker") as broker, pytest.MonkeyPatch.context() as patch:
+        settings = {"FARM_BROKER_URL": broker.url, "FARM_NODE": NODE}
+        yard = Farmyard(tmp_path, settings)
+        yard.ok("init")
+        pictures(yard.home / "photos", 2)
+        for name, text in yard.environment().items():
+            if name.startswith("FARM_"):
+                patch.setenv(name, text)
+        yield Idle(yard, broker, Farm(yard.home))
+
+
+def of_status(tally: Tally, status: str) -> int:
+    return sum(n for name, n in tally.counts.items() if name[:2] == ("images", status))
+
+
+def test_tallies_add_up_in_the_broker_and_a_lost_one_is_not_sent_again(tmp_path: Path) -> None:
+    one = of_chunk({"read": 0.5}, 10, {"m@1/fp32": [8, 2]}) + of_images("m@1/fp32", 9, 1)
+    with own_broker(tmp_path) as broker:
+        tallies = Broker(broker.url, 30).tallies
+        for _ in range(3):
+            tallies.add(one, NODE)
+        tallies.add(of_images("m@1/fp32", 4, 0))
+        assert tallies.of([NODE, FARM, "cellar"]) == [
+            one + one + one, of_images("m@1/fp32", 4, 0), Tally(),
+        ]  # fmt: skip
+        assert 0 < broker.client.ttl(f"farm:tally:{NODE}") <= KEPT_S
+        before = broker.client.info("commandstats")["cmdstat_exec"]["calls"]
+        tallies.add(one, NODE)
+        assert broker.client.info("commandstats")["cmdstat_exec"]["calls"] == before + 1
+    with pytest.raises(BrokerError):
+        tallies.add(one, NODE)
+
+
+def test_of_two_workers_with_the_same_chunk_one_counts_its_images(idle: Idle) -> None:
+    job = idle.submit()
+    slow = idle.claim(job, 0, "slot0.1")
+    idle.broker.client.hset(  # the slow one's time is up
+        f"farm:leases:{job.job_id}", "0",
+        json.dumps(json.loads(idle.broker.client.hget(f"farm:leases:{job.job_id}", "0")) |
+                   {"until_ms": 1}),
+    )  # fmt: skip
+    idle.settle(idle.claim(job, 0, "slot1.2"))
+    lines = len(idle.farm.home.jobs.chunk_file(job.job_id, 0).read_bytes().splitlines())
+    assert of_status(idle.tally(), "ok") == lines
+    idle.settle(slow)
+    assert of_status(idle.tally(), "ok") == lines
+    assert (idle.tally().of("chunks"), idle.tally().of("lost", LEASE_LOST)) == (1, 1)
+
+
+def test_lines_of_another_worker_count_where_they_were_made(idle: Idle) -> None:
+    job = idle.submit()
+    lease = idle.claim(job, 0, "slot0.1")
+    record = {"i": 0, "item": "home:photos/0000.jpg", "status": "ok"}
+    path = idle.farm.home.jobs.chunk_file(job.job_id, 0)
+    path.write_bytes(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+    idle.settle(lease)
+    assert (of_status(idle.tally(), "ok"), idle.tally().of("chunks")) == (0, 1)
+
+
+def test_without_a_broker_a_chunk_is_run_and_its_tally_is_lost(
+    idle: Idle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker refuses the tally only; the pace of the rest must not depend on it."""
+    job = idle.submit()
+    idle.broker.client.set(f"farm:tally:{NODE}", "no hash")
+    idle.settle(idle.claim(job, 0, "slot0.1"))
+    counts = idle.farm.broker.leases.counts(job.job_id)
+    assert counts is not None and counts.chunks_done == 1
+
+
+def test_a_node_that_goes_without_a_word_is_missed_and_one_that_leaves_is_not(idle: Idle) -> None:
+    presence = idle.farm.broker.presence
+    for name in ("left", "gone", "there"):
+        presence.report(NodeReport(name, "b", "1", 1, (), (), ()))
+    presence.leave("left")
+    idle.broker.client.delete("farm:node:gone")
+    assert presence.away() == {"gone"}
+    idle.broker.client.delete("farm:heard:gone")  # after 7 days
+    assert presence.away() == set()
+
+
+# -- a whole farm -----------------------------------------------------------------------------
+
+
+def images(yard: Farmyard) -> dict[tuple[str, ...], float]:
+    """(status, model) → how many; models that did nothing left out."""
+    found = samples(yard, "farm_images_total", "status", "model")
+    return {name: number for name, number in found.items() if number}
+
+
+def test_every_line_of_every_job_is_counted_for_its_model(running_farm: Farmyard) -> None:
+    photos = running_farm.folder / "photos"
+    pictures(photos, 40)
+    for n in (3, 17):
+        (photos / f"{n:04d}.jpg").write_bytes(b"\xff\xd8\xff broken")
+    running_farm.ok("roots", "add", "photos", photos)
+    zero = samples(running_farm, "farm_images_total", "status", "model")
+    assert {name[0] for name in zero} == {"ok", "error"} and set(zero.values()) == {0}
+    jobs = [running_farm.submit(photos, "--recipe", recipe) for recipe in ("detect", "classify")]
+    expected = {}
+    for answer in jobs:
+        job = json.loads((running_farm.home / "jobs" / answer["job_id"] / "job.json").read_text())
+        pinned = job["recipe"]["stages"][0]["model"]
+        model = f"{pinned['name']}@{pinned['version']}/{pinned['variant']}"
+        expected |= {("ok", model): answer["ok"], ("error", model): answer["errors"]}
+    assert images(running_farm) == expected
+    assert sum(expected.values()) == 80
+    waiting = samples(running_farm, "farm_items_waiting")
+    assert waiting == {(): 0}
+    runs = samples(running_farm, "farm_batch_size_sum")
+    assert runs == {(): 76}, "each good picture went through one model"
+    chunks = samples(running_farm, "farm_chunks_total")
+    steps = samples(running_farm, "farm_stage_seconds_count", "stage")
+    assert {steps[(step,)] for step in ("read", "decode", "publish")} == {chunks[()]}
+
+    running_farm.ok("retry", jobs[0]["job_id"])
+    running_farm.run("wait", jobs[0]["job_id"])
+    again = {name: n + 2 * (name[0] == "error" and "nanodet" in name[1])
+             for name, n in expected.items()}  # fmt: skip
+    assert images(running_farm) == again, "what is retried has a new line"
+
+
+def test_what_is_killed_counts_once(farm_home: Farmyard) -> None:
+    photos = farm_home.folder / "photos"
+    for n, path in enumerate(pictures(photos, 120)):
+        shutil.copy(path, photos / f"more-{n}.jpg")
+    farm_home.ok("roots", "add", "photos", photos)
+    farm_home.up()
+    answer = farm_home.ok("submit", photos, "--recipe", "detect", "--json").json
+    job_id = answer["job_id"]
+    wait_until(lambda: farm_home.ok("status", job_id, "--json").json["chunks_done"] > 0)
+    for pid in farm_home.slot_pids():
+        kill9(pid)
+    farm_home.ok("wait", job_id, "--timeout", "120")
+    largest = max(
+        path.read_bytes().count(b"\n")
+        for path in (farm_home.home / "jobs" / job_id / "chunks").glob("*.jsonl")
+    )
+    counted = sum(images(farm_home).values())
+    # One that is killed between publishing and counting leaves its chunk out.
+    assert answer["items"] - largest <= counted <= answer["items"]
+    assert sum(samples(farm_home, "farm_attempts_lost_total").values()) >= 1
