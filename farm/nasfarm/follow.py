@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -163,9 +163,9 @@ def cancel(job: Job, home: Home, broker: Broker) -> Progress:
     return progress(job, home, broker)
 
 
-def retry(job: Job, home: Home, broker: Broker) -> int:
+def retry(job: Job, home: Home, broker: Broker, only: Collection[int] | None = None) -> int:
     """Run a finished job's failed items once more, or those a rolling job has so far; returns how
-    many. What a retry is at already is left to it.
+    many. What a retry is at already is left to it. only: of these numbers; None: all.
     """
     broker.check()
     now = progress(job, home, broker)
@@ -182,7 +182,7 @@ def retry(job: Job, home: Home, broker: Broker) -> int:
     lines = merged(home.jobs, job.job_id, plan)
     begun = begun_again(plan, home.jobs.done_chunks(job.job_id))
     numbers = (item_number(line) for line in lines if is_error(line))
-    failed = [i for i in numbers if i not in begun]
+    failed = [i for i in numbers if i not in begun and (only is None or i in only)]
     if failed:
         rate, slots = broker.rates.of(job.recipe), broker.presence.slots()
         pace = sizes(rate, slots, job.recipe.chunk_items)

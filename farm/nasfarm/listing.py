@@ -37,8 +37,13 @@ class Seen:
     progress: Progress
 
 
-def jobs(home: Home, broker: Broker, most: int | None = None) -> Listing:
-    """The newest jobs, at most so many; None: all. Raises StorageError where the home is away."""
+def jobs(
+    home: Home, broker: Broker, most: int | None = None, *, open_first: bool = False
+) -> Listing:
+    """The newest jobs, at most so many; None: all. Raises StorageError where the home is away.
+
+    open_first: those that have not ended stand before the others.
+    """
     with open_index(home.state_dir, home.jobs.folder) as index:
         known, unknown = sorted_out(home, broker, index)
         ended = [each for each in index.newest(most) if each.job_id in known]
@@ -49,6 +54,8 @@ def jobs(home: Home, broker: Broker, most: int | None = None) -> Listing:
         bare = (each.job_id for each in ended if each.progress is None)
         rows += filter(None, (look(job_id, home, broker, index) for job_id in bare))
     rows.sort(key=lambda each: (each.created_at, each.progress.job_id), reverse=True)
+    if open_first:
+        rows.sort(key=lambda each: each.progress.state.ended)
     damaged = [each.progress for each in rows if not each.created_at]
     good = [each.progress for each in rows if each.created_at][:most]
     shown = len(good) + len(damaged)

@@ -84,16 +84,18 @@ class Presence:
 
     def alive(self) -> list[NodeReport]:
         """The nodes that are there, by name; `age_s` since each one's last report."""
-        reports: list[NodeReport] = []
-        for name in sorted(self.known()):
-            with broker_errors():
-                text = self._client.get(_node(name))
-                left_ms = int(self._client.pttl(_node(name)))
+        names, reports = sorted(self.known()), list[NodeReport]()
+        with broker_errors(), self._client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.get(_node(name))
+                pipe.pttl(_node(name))
+            said = pipe.execute()
+        for name, text, left_ms in zip(names, said[::2], said[1::2], strict=True):
             if text is None:
                 continue
             try:
                 report = wire.decode(NodeReport, str(text).encode(), _node(name))
             except RejectError:  # a newer release's report: it is alive, more we cannot say
                 continue
-            reports.append(replace(report, age_s=max(0.0, ALIVE_S - left_ms / 1000)))
+            reports.append(replace(report, age_s=max(0.0, ALIVE_S - int(left_ms) / 1000)))
         return reports

@@ -51,6 +51,8 @@ SECTIONS = {
         "reconcile": "Look after lost work at once; safe at any time",
         "gc": "Remove what the keep rules keep no longer",
         "worker": "Lend this machine's cores (`farm up` starts it)",
+        "serve": "Show the farm in a browser (`farm up` starts it)",
+        "users": "Who may log in to the status page",
         "watch": "Take what is dropped into the inbox (`farm up` starts it)",
         "broker": "Run the queue's server by itself, for boxes that share it",
     },

@@ -13,6 +13,10 @@ import click
 
 from nasfarm.core import wire
 from nasfarm.core.jobs import Progress
+from nasfarm.core.words import amount as amount
+from nasfarm.core.words import duration as duration
+from nasfarm.core.words import how_far as how_far
+from nasfarm.core.words import number_of as number_of
 
 LINE_S = (5.0, 60.0)
 """Where there is no terminal, progress is told no more often and no more seldom than this."""
@@ -63,29 +67,6 @@ def _cell(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def number_of(count: int, thing: str) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
-
-
-def amount(size: int) -> str:
-    """Bytes in words: `840 bytes`, `12 kB`, `3.4 MB`, `1.2 GB`."""
-    for unit, name in ((10**9, "GB"), (10**6, "MB")):
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size / 1000:.0f} kB" if size >= 1000 else number_of(size, "byte")
-
-
-def duration(seconds: float | None) -> str:
-    """`48 s`, `12 min`, `3 h 20 min`; `-` where it is not known."""
-    if seconds is None:
-        return "-"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
 class Follower:
     """Shows a job's progress: a bar on a terminal, a plain line now and then elsewhere.
 
@@ -128,14 +109,6 @@ class Follower:
     def _clear(self) -> None:
         if self._bar:
             click.echo("\r\x1b[K", nl=False, err=True)
-
-
-def how_far(now: Progress) -> str:
-    """`12 of 400 pictures, 8.1 images/s, 48 s left`."""
-    text = f"{now.ok + now.errors} of {number_of(now.items, 'picture')}"
-    if now.images_per_s:
-        text += f", {now.images_per_s:.3g} images/s"
-    return text if now.eta_s is None else f"{text}, {duration(now.eta_s)} left"
 
 
 def job_table(jobs: Sequence[Progress]) -> None:

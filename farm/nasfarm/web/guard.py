@@ -1,0 +1,93 @@
+"""A request's headers to whether it may be answered, and what browsers must be told. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+NONE = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+PAGE = (
+    f"{NONE}; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'"
+)
+REPORT = f"{NONE}; sandbox allow-same-origin; style-src 'unsafe-inline'; img-src 'self' data:"
+"""A job's report is a file of the home: it may look as it likes, and run nothing at all."""
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": NONE,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Of every answer, unless a page says otherwise."""
+
+OWN_REFERRER = "same-origin"
+"""The pages' Referrer-Policy: other sites hear of nothing. With `no-referrer` browsers would hide,
+behind `Origin: null`, also that a form is our own."""
+
+
+def login_policy(style: str) -> str:
+    """The policy of the login page, whose one style is in it: nothing else is open by then."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"{NONE}; style-src 'sha256-{digest}'; img-src data:; form-action 'self'"
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """`127.0.0.1:8790` or `[::1]:8790` as host and port; the setting's check has seen it."""
+    parts = urlsplit(f"//{listen}")
+    return parts.hostname or "", parts.port or 0
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own and nobody else's."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_of(header: str) -> str:
+    """The name in a Host header, without its port; empty where it is none."""
+    try:
+        parts = urlsplit(f"//{header}")
+        whole = parts.netloc == header and "@" not in header and parts.port != 0
+        return parts.hostname or "" if whole else ""
+    except ValueError:
+        return ""
+
+
+def is_foreign(origin: str | None, host: str) -> bool:
+    """Whether a form was sent by another site's page, or by another port's on this host."""
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin).netloc.lower() != host.lower()
+    except ValueError:
+        return True
+
+
+def basic(header: str) -> tuple[str, str] | None:
+    """Name and password of an Authorization header; None where it holds none."""
+    kind, _, coded = header.partition(" ")
+    if kind.lower() != "basic":
+        return None
+    try:
+        name, colon, password = base64.b64decode(coded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (name, password) if colon else None
+
+
+def local_path(path: str) -> str:
+    """Where to go after a login: a page of ours, or the first one."""
+    plain = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if plain else "/"
