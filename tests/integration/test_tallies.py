@@ -20,12 +20,15 @@ from nasfarm.core.nodes import NodeReport
 from nasfarm.core.tallies import LEASE_LOST, Tally, of_chunk, of_images
 from nasfarm.errors import BrokerError
 from nasfarm.nodes.memory import MemoryCap
+from nasfarm.recipe_specs import specs
 from nasfarm_workers import tasks
 from nasfarm_workers.app import SlotRun, create_worker
 from nasfarm_workers.orders import Orders
 from ownbroker import OwnBroker, own_broker
 from pictures import pictures
 from scraped import samples
+from watchedfarm import RECIPE, SOON, Watched, begun, small
+from webhooks import receiving
 
 NODE = "nas"
 
@@ -183,6 +186,33 @@ def test_every_line_of_every_job_is_counted_for_its_model(running_farm: Farmyard
     again = {name: n + 2 * (name[0] == "error" and "nanodet" in name[1])
              for name, n in expected.items()}  # fmt: skip
     assert images(running_farm) == again, "what is retried has a new line"
+
+
+def test_what_is_dropped_and_told_is_counted_once_for_the_farm(
+    tmp_path: Path, cached_models: None
+) -> None:
+    farm = Watched(tmp_path)
+    with receiving() as inbox:
+        told = {"name": "broken", "when": {"error": True}, "webhook": inbox.url}
+        try:
+            begun(farm, SOON + "recipes: " + json.dumps({RECIPE: {"notify": [told]}}) + "\n")
+            for n in range(3):
+                (farm.inbox / f"{n}.jpg").write_bytes(small(n, tmp_path))
+            (farm.inbox / "3.jpg").write_bytes(b"\xff\xd8\xff broken")
+            farm.settled(60)
+            wait_until(lambda: len(inbox.got) == 1, 20, "the notice")
+            recipes = samples(farm, "farm_files_taken_total", "recipe")
+            assert recipes == {(name,): 4 * (name == RECIPE) for name in specs.names(None)}
+            sent = ("webhook", "sent")
+            notices = samples(farm, "farm_notices_total", "kind", "outcome")
+            wait_until(
+                lambda: samples(farm, "farm_notices_total", "kind", "outcome")[sent] == 1, 10
+            )
+            assert sum(notices.values()) <= 1
+            disks = samples(farm, "farm_disk_free_bytes", "disk")
+            assert disks.keys() == {("home",), ("state",)} and min(disks.values()) > 0
+        finally:
+            farm.close()
 
 
 def test_what_is_killed_counts_once(farm_home: Farmyard) -> None:

@@ -16,6 +16,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from nasfarm.core.notices import notice_rules
+from nasfarm.core.tallies import Tally, of_notices
 from nasfarm.home import Home
 from nasfarm.notices.lane import Sent
 from nasfarm.notices.lanes import Rules
@@ -35,11 +36,15 @@ class Desk:
         self.rules: Rules = {}
         self.now = NOW
         self.clock_s = 0.0
+        self.counted = Tally()
         self._left: list[Notifier] = []
         self.notifier = self._new()
 
     def _new(self) -> Notifier:
-        return Notifier(self.home, lambda: self.clock_s)
+        return Notifier(self.home, lambda: self.clock_s, count=self._count)
+
+    def _count(self, kind: str, sent: Sent) -> None:
+        self.counted += of_notices(kind, sent.sent, sent.refused, sent.failed)
 
     def want(self, url: str, recipe: str = "detect", **changes: Any) -> None:
         rule = {"name": "door", "when": {"label": "person"}, "webhook": url} | changes
@@ -218,6 +223,21 @@ def test_a_receiver_that_was_down_hears_everything_in_order(desk: Desk) -> None:
         assert desk.go(0.9) == Sent(waiting=1), "it is tried again after a second"
         assert desk.go(0.2) == Sent(sent=3)
         assert [one.event["i"] for one in inbox.got] == [0, 1, 2]
+
+
+def test_what_arrives_is_refused_or_finds_nobody_is_counted(desk: Desk, inbox: Inbox) -> None:
+    desk.want(inbox.url)
+    desk.want(f"http://127.0.0.1:{free_port()}/hook", recipe="ocr")
+    desk.go()
+    job, nobody_hears = desk.job(), desk.job(recipe="ocr")
+    inbox.answers = [200, 404, 503]
+    job.see("a.jpg", "b.jpg", "c.jpg")
+    nobody_hears.see("d.jpg")
+    desk.go()
+    desk.go(0.5)  # too soon to try again, so nothing to count
+    assert desk.counted == of_notices("webhook", 1, 1, 2)
+    desk.go(0.6)
+    assert desk.counted == of_notices("webhook", 2, 1, 3)
 
 
 def test_the_pauses_grow_to_a_minute(desk: Desk) -> None:
