@@ -107,7 +107,8 @@ def upgrade(
 
 def written_by_hand(home: Path) -> Iterable[Path]:
     """Files that people will edit for this release in ways that an older one would refuse."""
-    return [home / "farm.yml", *sorted((home / "recipes").glob("*.yml"))]
+    recipes = (path for path in (home / "recipes").glob("*.yml") if path.is_file())
+    return [home / "farm.yml", *sorted(recipes)]
 
 
 @dataclass(frozen=True, slots=True)

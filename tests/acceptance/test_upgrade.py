@@ -239,6 +239,7 @@ def test_the_old_release_goes_on_with_what_the_new_one_has_begun(box: Watched, o
     running = hand_in(box, put_photos(box, 120, slow_s=0.2, name="running"))
     wait_until(lambda: chunks_done(box, running) >= 1, 60, "the job runs")
     before = exported(box, done)
+    box.ok("pause")
     box.ok("down")
 
     box.python = old
@@ -251,8 +252,10 @@ def test_the_old_release_goes_on_with_what_the_new_one_has_begun(box: Watched, o
     assert box.run("doctor").code in (0, 1)
     box.ok("down")
 
-    box.python = NEW  # and forward again: it is of the newest format already
-    assert "format" not in box.ok("up", "--detach").err
+    box.python = NEW  # and forward again: it is of the newest format already, and held as before
+    said = box.ok("up", "--detach").err
+    assert "format" not in said
+    assert "paused by hand" in said
     assert {job["state"] for job in box.ok("jobs", "--all", "--json").json} <= {"done", "running"}
 
 

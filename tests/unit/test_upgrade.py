@@ -100,6 +100,7 @@ def test_an_older_home_is_brought_to_the_newest_format_with_a_backup_and_one_sen
     tmp_path: Path,
 ) -> None:
     home, said = old_home(tmp_path / "home"), list[str]()
+    (home / "recipes" / "gone.yml").symlink_to("nowhere")
     assert format_of(home) == 1
     upgrade(home, TODAY, said.append)
     assert format_of(home) == NEWEST
