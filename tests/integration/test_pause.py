@@ -68,6 +68,7 @@ def two_boxes(folder: Path) -> Iterator[tuple[Box, Box]]:
             )  # fmt: skip
             box.folder.mkdir()
             ending.callback(box.close)
+            box.ok("init")
             box.up()
             boxes.append(box)
         yield boxes[0], boxes[1]
@@ -179,7 +180,7 @@ def test_a_drained_node_finishes_its_chunks_and_takes_no_more(farm: Box) -> None
 
 
 def test_a_drain_that_takes_longer_than_one_would_wait_says_how_to_go_on(farm: Box) -> None:
-    begin(farm, count=2, slow_s=12)
+    begin(farm, count=2, slow_s=30)
     ran = farm.run("drain", "--wait", "--timeout", 1)
     assert ran.code == 75
     assert "farm drain nas --wait" in ran.err

@@ -46,6 +46,9 @@ READS = ("GET", "HEAD", "OPTIONS")
 TABLE = "/tasks/datatable"
 """Flower's own page of tasks asks for its rows by POST."""
 
+LISTS = ("/broker", "/api/workers")
+"""Pages of what workers said when they were asked last: they are asked when somebody looks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -111,6 +114,8 @@ class Guarded(Flower):  # type: ignore[misc]
             request.method or "", request.path, request.headers.get("Host", ""),
             request.headers.get("Authorization", ""), self.login,
         )  # fmt: skip
+        if not status and request.path in LISTS:
+            self.update_workers()
         found: HTTPMessageDelegate = (
             self.get_handler_delegate(request, Refuse, {"status": status})
             if status

@@ -27,7 +27,8 @@ def host_of(header: str) -> str:
     """The name in a Host header, without its port; empty where it is none."""
     try:
         parts = urlsplit(f"//{header}")
-        return (parts.hostname or "") if parts.netloc == header and "@" not in header else ""
+        whole = parts.netloc == header and "@" not in header and parts.port != 0
+        return (parts.hostname or "") if whole else ""
     except ValueError:
         return ""
 
