@@ -246,6 +246,12 @@ def test_a_second_box_joins_as_its_page_says(
 # -- what the pages must hold ------------------------------------------------------------------
 
 
+def test_whatever_a_page_has_typed_is_typed_by_a_test() -> None:
+    typed = {page.stem for page in GUIDE.glob("*.md") if any(b.kind == "sh" for b in blocks(page))}
+    # containers.md: by test_containers.py.
+    assert typed - {*ONE_BOX, *OWN_HOME, SECOND_BOX.stem, "containers"} == set()
+
+
 @pytest.mark.parametrize("key", KEYS.values(), ids=list(KEYS))
 def test_every_setting_is_in_the_guide(key) -> None:  # type: ignore[no-untyped-def]
     row = rf"^\| `{re.escape(key.name)}` \|" + (
@@ -278,7 +284,7 @@ def test_the_readmes_figure_says_what_the_flows_say(path: str, steps: str) -> No
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", page.read_text("utf-8")):
-        assert (page.parent / target).exists(), target
+        assert "://" in target or (page.parent / target).exists(), target
 
 
 def test_the_readme_shows_its_picture_before_two_screens_are_read() -> None:
