@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import threading
@@ -28,6 +29,8 @@ from webhooks import free_port
 pytestmark = pytest.mark.short
 
 OPS = Path(__file__).parents[2] / "ops"
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "monitoring.md"
+PAGE = "http://127.0.0.1:8790/metrics"
 RATE_S = "60s"
 """What $__rate_interval is in Grafana where Prometheus scrapes every 15 s."""
 
@@ -38,10 +41,12 @@ CELLAR = NodeReport(
 """A second box, one with a sensor: the machine of the test may have none."""
 
 
-def promtool(*arguments: object, given: str = "") -> subprocess.CompletedProcess[str]:
+def promtool(
+    *arguments: object, given: str = "", folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [needs_tool("promtool", "prometheus"), *map(str, arguments)]
     return subprocess.run(
-        command, input=given, capture_output=True, text=True, timeout=60, check=False
+        command, input=given, cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -70,6 +75,14 @@ def test_the_configuration_is_right_with_and_without_a_login(files: Path) -> Non
         assert "WARN" not in checked.stdout + checked.stderr
     (job,) = yaml.safe_load(text)["scrape_configs"]
     assert job["basic_auth"] == {"username": "prometheus", "password_file": "farm-password"}
+
+
+def test_the_guide_s_commands_find_no_fault(files: Path) -> None:
+    commands = re.findall(r"^promtool (.*)$", GUIDE.read_text(), re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        checked = promtool(*command.split(), folder=files)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def with_login(text: str) -> str:
@@ -193,6 +206,17 @@ def answers(address: str) -> bool:
 def test_promtool_finds_no_fault_in_what_a_farm_tells(scraped: Scraped) -> None:
     checked = promtool("check", "metrics", given=text_of(scraped.yard))
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_the_guide_shows_what_a_farm_tells(scraped: Scraped) -> None:
+    command, shown = re.findall(r"```(?:shell|text)\n(.*?)\n```", GUIDE.read_text(), re.DOTALL)[:2]
+    assert command == f"curl {PAGE}"
+    told = without_numbers(text_of(scraped.yard)).splitlines()
+    assert [line for line in without_numbers(shown).splitlines() if line not in told] == []
+
+
+def without_numbers(text: str) -> str:
+    return re.sub(r"\d+(\.\d+)?", "0", text)
 
 
 def test_prometheus_has_counted_the_job_s_images(scraped: Scraped) -> None:
