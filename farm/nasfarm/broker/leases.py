@@ -74,6 +74,14 @@ class Counts:
         return round(self.worked / self.seconds, 2) if self.worked and self.seconds > 0 else None
 
 
+@dataclass(frozen=True, slots=True)
+class LiveJob:
+    """A live job: whether a worker has begun it, and how many of its items have no line yet."""
+
+    started: bool
+    waiting: int
+
+
 class Leases:
     """Claims, renewals and returns of chunks, and the index of live jobs. Raises BrokerError."""
 
@@ -172,6 +180,18 @@ class Leases:
     def live(self) -> set[str]:
         with broker_errors():
             return {str(name) for name in self._client.smembers(_LIVE)}
+
+    def all_live(self) -> list[LiveJob]:
+        """Every live job, in two round trips however many there are."""
+        with broker_errors(), self._client.pipeline(transaction=False) as pipe:
+            for job_id in self.live():
+                pipe.hmget(_job(job_id), ["chunks", "started_ms", "items", "ok", "errors"])
+            found = pipe.execute()
+        jobs = [[int(text or 0) for text in texts] for texts in found if texts[0] is not None]
+        return [
+            LiveJob(bool(started), max(0, items - ok - errors))
+            for _, started, items, ok, errors in jobs
+        ]
 
     def forget(self, job_id: str) -> None:
         """The job has ended: every claim of it is refused from now on."""

@@ -58,7 +58,7 @@ def look(home: Home | None, broker: Broker) -> Known:
     farm, *each = broker.tallies.of([FARM, *names])
     queues = depth_of(roots_of(home, nodes))
     depths = broker.readings.depths([queue_name(*queue) for queue in queues])
-    live = broker.readings.jobs(sorted(broker.leases.live()))
+    live = broker.leases.all_live()
     leases = broker.leases.all_held()
     now_s = broker.readings.now_s()
     return Known(
