@@ -36,6 +36,18 @@ OLD = "20aa9e8b19f24916fe8f7f9551c3f1596da7651c"
 NEW = sys.executable
 
 
+class Box(Watched):
+    """A farm on one box; `python` says of which release. Whatever the new one starts runs, too."""
+
+    def environment(self) -> dict[str, str]:
+        said = super().environment()
+        unknown = () if self.python == NEW else ("FARM_WEB_LISTEN", "FARM_FLOWER_LISTEN")
+        return {name: text for name, text in said.items() if name not in unknown}
+
+    def up(self) -> None:
+        self.ok("up", "--detach")
+
+
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The Python in whose environment the old release is installed."""
@@ -56,16 +68,16 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def box(tmp_path: Path, old: str, cached_models: None) -> Iterator[Watched]:
+def box(tmp_path: Path, old: str, cached_models: None) -> Iterator[Box]:
     """A farm of the old release on one box, with a queue of its own."""
-    yard = Watched(tmp_path, with_slow_photos(), python=old)
+    yard = Box(tmp_path, with_slow_photos(), python=old)
     try:
         yield begun(yard, SOON)
     finally:
         yard.close()
 
 
-def drop(farm: Watched, numbers: range) -> list[bytes]:
+def drop(farm: Box, numbers: range) -> list[bytes]:
     """Put small pictures into the drop folder, as a camera would; their contents."""
     made = [small(n, farm.folder / "made") for n in numbers]
     for n, content in zip(numbers, made, strict=True):
@@ -89,17 +101,17 @@ def chunks_planned(farm: Farmyard, job_id: str) -> int:
     return int(farm.ok("status", job_id, "--json").json["chunks"])
 
 
-def down(farm: Watched) -> None:
+def down(farm: Box) -> None:
     farm.ok("down")
 
 
-def down_by_the_new_release(farm: Watched) -> None:
+def down_by_the_new_release(farm: Box) -> None:
     """As where the program was replaced while the farm ran."""
     farm.python = NEW
     farm.ok("down")
 
 
-def killed(farm: Watched) -> None:
+def killed(farm: Box) -> None:
     for process in farm.processes():
         process.kill()
     wait_until(lambda: not farm.processes(), what="everything is gone")
@@ -107,7 +119,7 @@ def killed(farm: Watched) -> None:
 
 @pytest.mark.parametrize("end", [down, down_by_the_new_release, killed])
 def test_a_farm_in_the_middle_of_its_work_goes_on_under_the_new_release(
-    box: Watched, old: str, end: Callable[[Watched], None]
+    box: Box, old: str, end: Callable[[Box], None]
 ) -> None:
     done = box.submit(put_photos(box, 40, name="done"), "--recipe", "detect")["job_id"]
     before = exported(box, done)
@@ -144,7 +156,7 @@ def test_a_farm_in_the_middle_of_its_work_goes_on_under_the_new_release(
 
 
 @pytest.fixture
-def boxes(tmp_path: Path, old: str, cached_models: None) -> Iterator[tuple[Watched, Watched]]:
+def boxes(tmp_path: Path, old: str, cached_models: None) -> Iterator[tuple[Box, Box]]:
     """Two nodes of the old release with one home and a Redis of their own."""
     with ExitStack() as stack:
         address = stack.enter_context(guides_redis(tmp_path / "redis"))
@@ -154,7 +166,7 @@ def boxes(tmp_path: Path, old: str, cached_models: None) -> Iterator[tuple[Watch
                 "FARM_BROKER_URL": f"redis://:{PASSWORD}@{address}/0",
                 "FARM_NODE": name, "FARM_SLOTS": "1", **with_slow_photos(),
             }  # fmt: skip
-            yard = Watched(tmp_path / name, settings, python=old, shared=tmp_path / "home")
+            yard = Box(tmp_path / name, settings, python=old, shared=tmp_path / "home")
             yard.folder.mkdir()
             stack.callback(yard.close)
             yards.append(yard)
@@ -187,7 +199,7 @@ def seen(farm: Farmyard) -> list[tuple[str, int, tuple[str, ...]]]:
 
 @pytest.mark.skipif(len(CORES) < 2, reason="two boxes of one slot each want two cores")
 def test_two_boxes_are_upgraded_one_after_the_other_during_a_job(
-    boxes: tuple[Watched, Watched],
+    boxes: tuple[Box, Box],
 ) -> None:
     first, second = boxes
     count = 600
@@ -230,7 +242,7 @@ def test_two_boxes_are_upgraded_one_after_the_other_during_a_job(
 # -- and back ----------------------------------------------------------------------------------
 
 
-def test_the_old_release_goes_on_with_what_the_new_one_has_begun(box: Watched, old: str) -> None:
+def test_the_old_release_goes_on_with_what_the_new_one_has_begun(box: Box, old: str) -> None:
     box.ok("down")
     box.python = NEW
     box.ok("up", "--detach")
@@ -262,7 +274,7 @@ def test_the_old_release_goes_on_with_what_the_new_one_has_begun(box: Watched, o
 def test_the_old_release_names_a_setting_that_it_does_not_know(
     tmp_path: Path, old: str, cached_models: None
 ) -> None:
-    yard = Farmyard(tmp_path)
+    yard = Box(tmp_path)
     yard.ok("init", "--no-models")
     (yard.state / "node.yml").write_text("web.listen: 127.0.0.1:8790\n")
     yard.ok("roots", "list")
