@@ -15,7 +15,7 @@ from nasfarm.upgrade import MARKER, NEWEST
 OPENING = [
     "up --detach", "init --no-models", "worker", "watch", "submit photos --recipe detect",
     "jobs", "status", "results JOB", "failed", "retry JOB", "cancel JOB", "wait JOB",
-    "reconcile", "gc", "models pull nanodet-g", "models list",
+    "reconcile", "gc", "pause", "resume", "models pull nanodet-g", "models list",
 ]  # fmt: skip
 
 
