@@ -14,7 +14,7 @@ from nasfarm.broker.client import Broker
 from nasfarm.core.items import HOME_ROOT, Found, is_video
 from nasfarm.core.jobs import Job, Priority, Segment, Skipped, Watched, end_of_plan, items_in
 from nasfarm.core.rules import NO_RULES, RecipeRules
-from nasfarm.core.tallies import Tally, of_files
+from nasfarm.core.tallies import of_files
 from nasfarm.errors import BrokerError, RejectError, StorageError
 from nasfarm.home import Home
 from nasfarm.intake.dropped import found, not_planned, taken_days
@@ -115,7 +115,8 @@ class Days:
             segments = self.home.jobs.rolling(job.job_id).append(items, self._cutter(job))
             self._announce(job, segments)
             # The frames of a video are of one file.
-            self._count(of_files(job.recipe.name, len({item.item for item in items})))
+            files = of_files(job.recipe.name, len({item.item for item in items}))
+            self.broker.tallies.add(files)
             fields = {"action": "handed_in", "job": job.job_id, "items": len(items)}
             log.info("files taken", extra=fields)
 
@@ -165,10 +166,6 @@ class Days:
             self.broker.hints.send(hint_of(job, segments, chunk) for chunk in chunks)
         except BrokerError as error:
             self.say_once(f"{NO_BROKER}: {error}")
-
-    def _count(self, tally: Tally) -> None:
-        with suppress(BrokerError):  # harmless to lose
-            self.broker.tallies.add(tally)
 
     def catch_up(self, day: Day) -> bool:
         """Hand in what was taken on a day and is in no job, but what is still being written to.

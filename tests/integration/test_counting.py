@@ -95,8 +95,9 @@ def test_tallies_add_up_in_the_broker_and_a_lost_one_is_not_sent_again(tmp_path:
         before = broker.client.info("commandstats")["cmdstat_exec"]["calls"]
         tallies.add(one, NODE)
         assert broker.client.info("commandstats")["cmdstat_exec"]["calls"] == before + 1
+    tallies.add(one, NODE)
     with pytest.raises(BrokerError):
-        tallies.add(one, NODE)
+        tallies.of([NODE])
 
 
 def test_of_two_workers_with_the_same_chunk_one_counts_its_images(idle: Idle) -> None:

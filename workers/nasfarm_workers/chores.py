@@ -19,7 +19,7 @@ from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.lease_rules import Cause
 from nasfarm.core.nodes import Hold, NodeReport, Slot, sentence
 from nasfarm.core.tallies import of_lost
-from nasfarm.errors import BrokerError, RejectError, StorageError
+from nasfarm.errors import RejectError, StorageError
 from nasfarm.home import Home
 from nasfarm.keep import name_taken
 from nasfarm.nodes.holds import hold_of, introduce
@@ -122,8 +122,7 @@ class Chores:
             fields = {"action": "leases_returned", "worker": worker, "leases": count}
             log.warning("leases of a dead worker returned", extra=fields)
         if cause is not None:
-            with suppress(BrokerError):
-                self.broker.tallies.add(of_lost(cause, count), self.settings.node)
+            self.broker.tallies.add(of_lost(cause, count), self.settings.node)
 
     def look(self) -> bool:
         """See which roots are there, and what holds this node; True where that has changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from nasfarm.core.lines import Fault
 from nasfarm.core.models import PinnedModel
 from nasfarm.core.recipes import WHOLE_IMAGE, ResolvedRecipe
 from nasfarm.core.tallies import Tally
-from nasfarm.errors import BrokerError
 from nasfarm.jobs.manifest import read_items
 from nasfarm.jobs.store import JobStore
 from nasfarm.plan.chunks import chunk_of, segment_with
@@ -89,9 +88,8 @@ class Worker:
         return self.broker.leases.claim(job_id, chunk, self.node, self.boot, self.name)
 
     def count(self, tally: Tally) -> None:
-        """Add to this node's tally; lost where the broker does not answer."""
-        with suppress(BrokerError):
-            self.broker.tallies.add(tally, self.node)
+        """Add to this node's tally."""
+        self.broker.tallies.add(tally, self.node)
 
     def items(self, job: Job, number: int) -> list[Item]:
         """A chunk's items. Raises StorageError; RejectError where the plan has no such chunk."""

@@ -19,7 +19,7 @@ def connect(url: str, retries: int = 3, answer_s: float = 10) -> redis.Redis:
         url,
         decode_responses=True,
         socket_timeout=answer_s,
-        socket_connect_timeout=5,
+        socket_connect_timeout=min(5, answer_s),
         socket_keepalive=True,
         health_check_interval=10,
         retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),

@@ -1,4 +1,4 @@
-"""What was done to whole numbers that only grow, and such numbers added up. Pure.
+"""What was done → counts by name and labels, and how they add up. Pure.
 
 Whole numbers, also for seconds (in millionths): they add up to the same in any order.
 """
