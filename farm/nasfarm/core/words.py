@@ -28,9 +28,16 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def rate(per_s: float | None) -> str:
+    """`8.1 images/s`; empty where it is not known."""
+    if not per_s:
+        return ""
+    return f"{per_s:.3g} images/s" if per_s < 1000 else f"{per_s:.0f} images/s"
+
+
 def how_far(now: Progress) -> str:
     """`12 of 400 pictures, 8.1 images/s, 48 s left`."""
     text = f"{now.ok + now.errors} of {number_of(now.items, 'picture')}"
     if now.images_per_s:
-        text += f", {now.images_per_s:.3g} images/s"
+        text += f", {rate(now.images_per_s)}"
     return text if now.eta_s is None else f"{text}, {duration(now.eta_s)} left"

@@ -18,7 +18,7 @@ from nasfarm.web.site import Site, Who
 
 log = logging.getLogger(__name__)
 
-SESSION, SESSION_DAYS = "farm_session", 7
+LOGIN, LOGIN_DAYS = "farm_login", 7
 HERE = Who("", "operate")
 """Whoever may use this machine's loopback address."""
 
@@ -77,12 +77,12 @@ class Base(RequestHandler):
         return self.who is not None and self.who.acts
 
     async def _known(self) -> Who | None:
-        who = self.of_session()
+        who = self.of_cookie()
         return who if who or self.is_open else await self._of_header()
 
-    def of_session(self) -> Who | None:
-        """Whose session the request carries, if that may still log in."""
-        text = self.get_signed_cookie(SESSION, max_age_days=SESSION_DAYS, min_version=2)
+    def of_cookie(self) -> Who | None:
+        """Whose login the request carries, if they still have the right."""
+        text = self.get_signed_cookie(LOGIN, max_age_days=LOGIN_DAYS, min_version=2)
         name, _, mark = (text or b"").decode().rpartition("|")
         user = self.site.users.all().get(name) if name else None
         if user is None or not hmac.compare_digest(mark, user.mark):
@@ -99,7 +99,9 @@ class Base(RequestHandler):
         site, address = self.site, str(self.request.remote_ip)
         user = site.users.all().get(name)
         stored = user.hash if user else ""
-        proof = hmac.digest(site.key, f"{stored} {name} {password}".encode(), "sha256")
+        proof = hmac.digest(
+            site.key, f"{stored} {name} {password}".encode("utf-8", "surrogatepass"), "sha256"
+        )
         if user and hmac.compare_digest(site.passed.get(name, b""), proof):
             return Who(name, user.role)  # without scrypt, which a scraper would pay for each time
         wait_s = site.attempts.wait_s(address, time.monotonic())

@@ -18,11 +18,11 @@ MOST = 300
 """Pages that may listen at once; each keeps a connection open."""
 
 PING_S = 15.0
-"""Between two signs of life; each time it is seen whether the session is over."""
+"""Between two signs of life; each time it is seen whether the login is over."""
 
 
 class Events(Base):
-    """A page's stream: open until the page is closed, or the session is over."""
+    """A page's stream: open until the page is closed, or the login is over."""
 
     def initialize(self) -> None:
         self._over = asyncio.Event()
@@ -59,7 +59,7 @@ class Events(Base):
 
     def _still_known(self) -> bool:
         """Whether whoever opened the page may still see it."""
-        return self.who is HERE or self.by_header or self.of_session() == self.who
+        return self.who is HERE or self.by_header or self.of_cookie() == self.who
 
     def _send(self, text: str) -> None:
         if self._over.is_set():

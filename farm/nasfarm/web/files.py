@@ -95,10 +95,10 @@ class Results(Base):
             raise StreamClosedError
         self.write(piece)
         # Tornado's flush never returns where the client goes in the middle of it.
-        flushed, gone = asyncio.ensure_future(self.flush()), asyncio.create_task(self._gone.wait())
-        await asyncio.wait(
-            {flushed, gone}, timeout=SLOW_READER_S, return_when=asyncio.FIRST_COMPLETED
-        )
+        flushed = asyncio.ensure_future(self.flush())
+        gone = asyncio.create_task(self._gone.wait())
+        either: set[asyncio.Future[Any]] = {flushed, gone}
+        await asyncio.wait(either, timeout=SLOW_READER_S, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         if not flushed.done():
             raise StreamClosedError

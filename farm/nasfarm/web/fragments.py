@@ -18,7 +18,7 @@ from tornado.escape import xhtml_escape
 from tornado.template import Loader
 
 from nasfarm.core.jobs import Progress, State
-from nasfarm.core.words import duration, how_far, number_of
+from nasfarm.core.words import how_far, number_of, rate
 from nasfarm.web.views import JobView, NodeView, Overview, View
 
 FOLDER = Path(__file__).parent
@@ -80,7 +80,7 @@ class Renderer:
 
     def __init__(self) -> None:
         names = {
-            "number_of": number_of, "duration": duration, "how_far": how_far, "part": part,
+            "number_of": number_of, "how_far": how_far, "part": part,
             "shown": shown, "_tt_utf8": as_bytes, "rate": rate, "share": share,
             "picture_name": picture_name,
         }  # fmt: skip
@@ -187,11 +187,6 @@ def part(name: str) -> str:
 def picture_name(name: str) -> str:
     """`000012-cat.jpg` → `cat`: what a drawn picture is of."""
     return name.partition("-")[2].removesuffix(".jpg") or name
-
-
-def rate(per_s: float | None) -> str:
-    """`8.1 images/s`; empty where it is not known."""
-    return f"{per_s:.3g} images/s" if per_s else ""
 
 
 def share(done: int, items: int) -> str:

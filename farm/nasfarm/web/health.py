@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from nasfarm.errors import BrokerError
+from nasfarm.errors import BrokerError, StorageError
 from nasfarm.web.base import Base
+from nasfarm.web.metrics import CONTENT_TYPE, exposition
 from nasfarm.web.sight import NoBroker, Seen, Sight
 
 
@@ -41,6 +42,18 @@ class Ready(Base):
     head = get
 
 
+class Metrics(Base):
+    """What Prometheus asks for."""
+
+    async def get(self) -> None:
+        try:
+            text = await self.site.metrics.get()
+        except TimeoutError:
+            raise StorageError("The farm's folder or broker has not answered for 5 s.") from None
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.finish(text)
+
+
 def missing(sight: Sight) -> Mapping[str, str]:
     """What does not answer, and how; nothing where all does."""
     seen = sight.see()
@@ -65,3 +78,9 @@ def slots_waiting(seen: Seen) -> str:
     return ", ".join(
         f"slot {slot.number} is {slot.state}" for slot in slots if slot.state != "ready"
     )
+
+
+def metrics(sight: Sight) -> bytes:
+    """The whole farm in Prometheus' words."""
+    seen = sight.see()
+    return exposition(seen.home, seen.broker)

@@ -1,4 +1,4 @@
-"""Name and password to a session, and its end."""
+"""Name and password to a login, and its end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from tornado.web import HTTPError
 
 from nasfarm.web import guard
-from nasfarm.web.base import SESSION, SESSION_DAYS, TOO_MANY, Base
+from nasfarm.web.base import LOGIN, LOGIN_DAYS, TOO_MANY, Base
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Login(Base):
             return
         user = self.site.users.all()[name]
         self.set_signed_cookie(
-            SESSION, f"{name}|{user.mark}", expires_days=SESSION_DAYS, httponly=True,
+            LOGIN, f"{name}|{user.mark}", expires_days=LOGIN_DAYS, httponly=True,
             samesite="Strict", secure=self.request.protocol == "https",
         )  # fmt: skip
         log.info("logged in", extra={"action": "login", "user": name})
@@ -49,10 +49,10 @@ class Login(Base):
 
 
 class Logout(Base):
-    """The end of a session."""
+    """The end of a login."""
 
     for_all = True
 
     def post(self) -> None:
-        self.clear_cookie(SESSION)
+        self.clear_cookie(LOGIN)
         self.redirect("/", status=303)

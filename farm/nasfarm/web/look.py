@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from nasfarm import follow, listing
-from nasfarm.broker.client import Broker
+from nasfarm import follow, holding, listing
 from nasfarm.core.items import item_name
 from nasfarm.core.jobs import Job, Progress, newest_generation
 from nasfarm.core.nodes import Hold
@@ -130,15 +128,9 @@ def nodes_seen(seen: Seen) -> tuple[NodeView, ...]:
     asked = holds(seen)
     try:
         reports, known = seen.broker.presence.alive(), seen.broker.presence.known()
-        return nodes_of(reports, known, asked, at_work(seen.broker))
+        return nodes_of(reports, known, asked, holding.count_running(seen.broker))
     except BrokerError:
         return nodes_of((), (), asked, {})
-
-
-def at_work(broker: Broker) -> Mapping[str, int]:
-    """Node → how many chunks it runs now."""
-    held = (lease for job_id in broker.leases.live() for lease in broker.leases.held(job_id))
-    return Counter(lease.held.node for lease in held)
 
 
 def holds(seen: Seen) -> dict[str, Hold]:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import re
-import time
 from collections.abc import Callable, Collection
 from functools import partial
 
 from tornado.web import HTTPError
 
-from nasfarm import follow
+from nasfarm import follow, holding
 from nasfarm.core.settings import NODE_NAME
 from nasfarm.core.words import number_of
-from nasfarm.errors import UnknownNameError
-from nasfarm.nodes.holds import hold, known_nodes, release
 from nasfarm.web.base import Base
 from nasfarm.web.fragments import part
-from nasfarm.web.look import nodes_seen
 from nasfarm.web.sight import Seen, there
 
 log = logging.getLogger(__name__)
@@ -113,16 +109,13 @@ def retry(see: Callable[[], Seen], job_id: str, only: Collection[int] | None) ->
 def steer(see: Callable[[], Seen], node: str, how: str) -> str:
     """Hold a node back or let it go; what to say of it. Raises UnknownNameError, StorageError."""
     seen = see()
-    there(seen)
-    folder = seen.settings.home
-    known = known_nodes(folder) | {view.name for view in nodes_seen(seen)}
-    if node not in known:
-        raise UnknownNameError.of("node", node, known, "See: farm nodes")
+    home = there(seen)
+    holding.known(node, seen.settings.node, home, lambda: seen.broker)
     if how == "resume":
-        release(folder, node)
+        holding.release(node, home)
         return f"{node} takes work again."
     if how == "drain":
-        hold(folder, node, "drain", time.time())
+        holding.hold(node, "drain", home)
         return f"{node} finishes what it runs and takes no more."
-    hold(folder, node, "pause", time.time())
+    holding.hold(node, "pause", home)
     return f"{node} is paused; what it ran is handed back."

@@ -49,6 +49,7 @@ ROUTES = [
     (r"/logout", login.Logout),
     (r"/health/live", health.Live),
     (r"/health/ready", health.Ready),
+    (r"/metrics", health.Metrics),
 ]
 
 
@@ -64,6 +65,7 @@ def site_of(open_farm: Callable[[], Farm], pause_s: float = 1.0) -> Site:
         settings, sight, Hub(looker, renderer, pause_s), looker, renderer, users,
         signing_key(settings.state_dir), style, asking,
         Shared(partial(health.missing, sight), asking, pause_s),
+        Shared(partial(health.metrics, sight), asking, pause_s),
     )  # fmt: skip
     if not site.loopback and not users.all():
         raise RejectError(

@@ -32,6 +32,8 @@ class Shared(Generic[T]):
         task = self._task
         if task is None or (task.done() and asyncio.get_running_loop().time() >= self.next_s):
             task = self._task = asyncio.create_task(self._asked())
+            # Of what nobody waits for any more, nobody hears that it failed.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait({task}, timeout=PATIENCE_S)
         if not task.done():
             raise TimeoutError

@@ -60,6 +60,7 @@ class Site:
     style: str
     asking: ThreadPoolExecutor
     ready: Shared[Mapping[str, str]]
+    metrics: Shared[bytes]
     attempts: Attempts = field(default_factory=Attempts)
     passed: dict[str, bytes] = field(default_factory=dict)
     checking: ThreadPoolExecutor = field(default_factory=_pool("login", 1))

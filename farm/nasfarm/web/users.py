@@ -37,7 +37,7 @@ class User:
 
     @property
     def mark(self) -> str:
-        """Changes with the password and the role: a session begun before is over then."""
+        """Changes with the password and the role: a login from before is over then."""
         return hashlib.sha256(f"{self.role} {self.hash}".encode()).hexdigest()[:16]
 
 
@@ -86,7 +86,7 @@ class Users:
         return name not in users
 
     def remove(self, name: str) -> None:
-        """Take a user's right to log in; sessions are over at once. Raises UnknownNameError."""
+        """Take a user's right to log in; every login of theirs is over. Raises UnknownNameError."""
         with locked(self.folder):
             users = self.all()
             if name not in users:
@@ -113,7 +113,7 @@ def scrypt(password: str, salt: bytes, cost: int) -> bytes:
 
 
 def signing_key(state_dir: Path) -> bytes:
-    """What session cookies are signed with; made where it is missing. Raises StorageError."""
+    """What login cookies are signed with; made where it is missing. Raises StorageError."""
     folder = state_dir / "secrets"
     path = folder / "web.key"
     with locked(folder), storage_errors(path):
