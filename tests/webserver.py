@@ -18,6 +18,9 @@ from nasfarm.setup import make_home
 from nasfarm.web.server import application, listen, site_of
 from nasfarm.web.site import Site
 
+OUTSIDE = "192.0.2.7:8790"
+"""An address that others reach; nothing listens there."""
+
 TOKEN = re.compile(r'name="_xsrf" value="([^"]+)"')
 HTML = {"Accept": "text/html"}
 

@@ -339,7 +339,7 @@ def test_one_picture_can_be_tried_again_and_then_the_rest(server: Served, farm: 
     with server.browser() as client:
         asked = {"Accept": "application/json"}
         page = client.get("/jobs/detect-1")
-        assert "Try again all 3" in page.text
+        assert "Try all 3 again" in page.text
         from webserver import token
 
         sent = {"_xsrf": token(page)}
