@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +17,13 @@ from typing import Any
 
 import yaml
 
-from farmyard import Ran, wait_until
+from farmyard import Ran
 from nasfarm_models.cache import user_cache_folder
 from needs import needs, needs_root, needs_tool
 
 TOP = Path(__file__).parents[1]
 IMAGE = "localhost/nasfarm:tested"
+HEALTHY_S = 90.0
 OWNER = 1234
 """User and group of the services: nobody that the image or this machine knows."""
 
@@ -119,8 +121,18 @@ class Box:
         return run("podman", "healthcheck", "run", self.container(service)).code == 0
 
     def await_healthy(self, services: Iterable[str]) -> None:
+        deadline = time.monotonic() + HEALTHY_S
         for service in services:
-            wait_until(lambda: self.healthy(service), 60, f"{service} is not healthy")  # noqa: B023
+            while not self.healthy(service):
+                late = time.monotonic() > deadline
+                assert not late, f"{service} is not healthy: {self.said(service)}"
+                time.sleep(0.2)
+
+    def said(self, service: str) -> str:
+        """What its container has to say, and init's."""
+        logs = [run("podman", "logs", self.container(one)) for one in ("init", service)]
+        asked = self.inside(service, "farm", "doctor")
+        return "\n".join(ran.out + ran.err for ran in (*logs, asked))
 
     def left(self) -> list[str]:
         """Containers, volumes and networks of this box that are there."""

@@ -48,7 +48,7 @@ def pull(
     """
     pulled = []
     for entry in _each_once([find_entry(name, known) for name in names]):
-        made = _into_cache(entry, known, cache, say)
+        made = not _has(home, entry) and _into_cache(entry, known, cache, say)
         if not entry.models:
             state = "made" if made else "cached"
             pulled.append(
@@ -56,6 +56,13 @@ def pull(
             )
         pulled += _into_home(entry, cache.store, home, "made" if made else "cached")
     return pulled
+
+
+def _has(home: ModelStore | None, entry: Entry) -> bool:
+    """Whether the home has all of it: then a second box has nothing to fetch or to make."""
+    if home is None or not entry.models:
+        return False
+    return all(each.version in home.versions(each.name) for each in entry.models)
 
 
 def _into_home(

@@ -155,8 +155,7 @@ def test_a_broker_container_that_is_recreated_loses_nothing(first: Box) -> None:
     job = submit(first)
     begun(first, job)
     before = first.inspect("broker", ".Id")
-    podman("rm", "-f", "-t", "0", first.container("broker"))
-    first.up("broker")
+    first.compose("up", "-d", "--no-build", "--force-recreate", "broker")
     assert first.inspect("broker", ".Id") != before
     ended(first, job)
     first.await_healthy(SERVICES)

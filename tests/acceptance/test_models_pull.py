@@ -84,6 +84,17 @@ def test_a_second_home_is_filled_without_network_and_at_once(cache: Path, tmp_pa
     assert [each["state"] for each in json.loads(again.stdout)] == ["there"]
 
 
+def test_a_second_box_whose_home_has_the_models_needs_neither_network_nor_cache(
+    cache: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    assert farm(home, cache, "pull", "nanodet-g").returncode == 0
+    done = farm(home, tmp_path / "empty", "pull", "nanodet-g", "--json", **OFFLINE)
+    assert done.returncode == 0, done.stderr
+    assert {each["state"] for each in json.loads(done.stdout)} == {"there"}
+    assert not (tmp_path / "empty").exists()
+
+
 def test_a_model_that_the_home_lacks_joins_those_it_has(cache: Path, tmp_path: Path) -> None:
     farm(tmp_path, cache, "pull", "ppocr-v4", **OFFLINE)
     shutil.rmtree(tmp_path / "models" / "ppocr-v4-cls")
