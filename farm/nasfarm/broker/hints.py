@@ -40,7 +40,7 @@ class Hints:
                         queue=hint.queue,
                         task_id=chunk_id(hint.job_id, hint.chunk),
                         shadow=task_name(hint),
-                        argsrepr=about(hint),
+                        headers={"argsrepr": about(hint)},  # as an option it would be sent twice
                         producer=producer,
                         retry=True,
                         retry_policy={"max_retries": 3, "interval_start": 0.1},
