@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from books import finish, put_photos, with_slow_photos
+from books import finish, put_photos, records, with_slow_photos
 from farmyard import Farmyard, wait_until
 from nasfarm.broker import embedded
 from nasfarm.broker.celery_app import create_celery
@@ -201,7 +201,8 @@ def test_what_it_knows_is_kept_and_nothing_of_it_is_left_after_a_stop(farm: Farm
     took_s = time.monotonic() - begun
     assert farm.processes() == []
     print(f"down in {took_s:.1f} s")
-    assert took_s < 8
+    ends = [end for end in records(farm, "child_exit", "up.jsonl") if end["child"] == "flower"]
+    assert ends[-1]["how"] == "ended with exit status 0"  # by itself: it saved what it knows
     farm.up()
     assert known <= set(tasks(farm))
     state = farm.state / "flower" / "state"
