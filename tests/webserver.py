@@ -27,16 +27,11 @@ HTML = {"Accept": "text/html"}
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server that answers at `url`; `call` runs something on its loop."""
+    """A server that answers at `url`."""
 
     url: str
     site: Site
     loop: asyncio.AbstractEventLoop
-
-    def call(self, what: Callable[[], object]) -> None:
-        done = threading.Event()
-        self.loop.call_soon_threadsafe(lambda: (what(), done.set()))
-        assert done.wait(5)
 
     @contextmanager
     def browser(self, **headers: str) -> Iterator[httpx.Client]:
@@ -51,32 +46,30 @@ def served(
     open_farm: Callable[[], Farm], listens: str = "", pause_s: float = 1.0
 ) -> Iterator[Served]:
     """Serve a farm on a free port of the loopback address. listens: what its settings say."""
-    loop = asyncio.new_event_loop()
     site = site_of(open_farm, pause_s)
     site.settings = replace(site.settings, web_listen=listens or "127.0.0.1:1")
-    begun: list[str] = []
-    stop, ready = asyncio.Event(), threading.Event()
+    begun: list[Served] = []
+    ready, stop = threading.Event(), asyncio.Event()
 
     async def serve() -> None:
         server = listen(application(site), replace(site.settings, web_listen="127.0.0.1:0"))
         port = next(iter(server._sockets.values())).getsockname()[1]
-        begun.append(f"http://127.0.0.1:{port}")
+        begun.append(Served(f"http://127.0.0.1:{port}", site, asyncio.get_running_loop()))
         ready.set()
         await stop.wait()
         server.stop()
         site.close()
         await server.close_all_connections()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     assert ready.wait(10)
     try:
-        yield Served(begun[0], site, loop)
+        yield begun[0]
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        begun[0].loop.call_soon_threadsafe(stop.set)
         thread.join(10)
         assert not thread.is_alive(), "the server does not end"
-        loop.close()
 
 
 def made_farm(folder: Path, patch: pytest.MonkeyPatch, broker_url: str) -> Farm:

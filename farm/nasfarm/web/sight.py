@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NoReturn
 
 from nasfarm.api import Farm
 from nasfarm.broker.client import Broker
-from nasfarm.broker.leases import Leases
-from nasfarm.broker.presence import Presence
 from nasfarm.config import Settings
 from nasfarm.core.items import HOME_ROOT, SENTINEL
 from nasfarm.errors import BrokerError, FarmError, StorageError
@@ -34,11 +33,7 @@ class NoBroker(Broker):
         raise BrokerError(self._why)
 
     @cached_property
-    def leases(self) -> Leases:
-        raise BrokerError(self._why)
-
-    @cached_property
-    def presence(self) -> Presence:
+    def _client(self) -> NoReturn:  # which all that one can ask begins with
         raise BrokerError(self._why)
 
 
