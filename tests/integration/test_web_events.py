@@ -126,9 +126,10 @@ def test_many_who_watch_share_one_look_and_nobody_looks_when_all_have_gone(farm:
             for stream in streams:
                 await stream.event()
             before, begun_s = site.hub.looks, time.monotonic()
-            await asyncio.sleep(0.5)
-            most = (time.monotonic() - begun_s) / PAUSE_S + 2
-            assert 0 < site.hub.looks - before <= most
+            while site.hub.looks < before + 2:  # a busy machine rests longer between two
+                assert time.monotonic() - begun_s < 20
+                await asyncio.sleep(0.05)
+            assert site.hub.looks - before <= (time.monotonic() - begun_s) / PAUSE_S + 2
             for stream in streams:
                 await stream.close()
             await settled(site, 0)

@@ -1,7 +1,7 @@
 """What the node's agent tells its workers at once: a byte of memory that they share through a file.
 
-A worker looks at it at each step of its work, in the reduce step at each line: that takes 0.1 µs,
-where a look whether a file is there would take some 3.
+A worker looks at it at each step of its work, for each line in the reduce step: a look takes
+0.1 µs, where a look whether a file is there would take some 3.
 """
 
 from __future__ import annotations
