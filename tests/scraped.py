@@ -4,35 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from farmyard import Farmyard
-
-SERVE = """
-import asyncio, os, sys
-from pathlib import Path
-from tornado.web import Application, RequestHandler
-from nasfarm import Farm
-from nasfarm.web.metrics import CONTENT_TYPE, exposition
-
-farm = Farm(Path(os.environ["FARM_HOME"]))
-
-class Metrics(RequestHandler):
-    async def get(self):
-        loop = asyncio.get_running_loop()
-        self.set_header("Content-Type", CONTENT_TYPE)
-        self.finish(await loop.run_in_executor(None, exposition, farm.home, farm.broker))
-
-async def main():
-    Application([("/metrics", Metrics)]).listen(int(sys.argv[1]), "127.0.0.1")
-    print("listening", flush=True)
-    await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
+from farmyard import Farmyard, wait_until
 
 ONCE = """
 import os, sys
@@ -69,16 +47,24 @@ def samples(yard: Farmyard, name: str, *labels: str) -> Samples:
 
 @contextmanager
 def serving(yard: Farmyard, port: int) -> Iterator[None]:
-    """The metrics at /metrics on a port of this machine, while the block runs."""
+    """The farm's page on a port of this machine, while the block runs."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(port)], env=yard.environment(), stdout=subprocess.PIPE
+        [sys.executable, "-m", "nasfarm", "serve"],
+        env={**yard.environment(), "FARM_WEB_LISTEN": f"127.0.0.1:{port}"},
+        stdout=subprocess.DEVNULL,
     )
     try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"listening\n"
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/health/live"), 30, "farm serve")
         yield
     finally:
         process.terminate()
-        process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
+        assert process.wait(20) == 0
+
+
+def answers(address: str) -> bool:
+    """Whether a server is there and content."""
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            return True
+    except OSError:
+        return False

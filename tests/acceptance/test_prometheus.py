@@ -23,7 +23,7 @@ from nasfarm.api import Farm
 from nasfarm.core.nodes import Disk, Hold, NodeReport, Slot
 from needs import needs_tool
 from pictures import pictures
-from scraped import serving, text_of
+from scraped import answers, serving
 from webhooks import free_port
 
 pytestmark = pytest.mark.short
@@ -101,7 +101,14 @@ class Scraped:
     yard: Farmyard
     ok: int
     errors: int
+    page: str
     url: str
+
+    def told(self) -> str:
+        """What its page tells now."""
+        with urllib.request.urlopen(self.page, timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
 
     def ask(self, path: str, **values: str) -> Any:
         address = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(values)}"
@@ -136,7 +143,9 @@ def scraped(
                 running(prometheus, files, page, port) as url,
             ):
                 done = work(yard)
-                scraped = Scraped(yard, done["ok"], done["errors"], url)
+                scraped = Scraped(
+                    yard, done["ok"], done["errors"], f"http://127.0.0.1:{page}/metrics", url
+                )
                 seen = f"sum(rate(farm_chunks_total[{RATE_S}])) > 0"
                 wait_until(lambda: scraped.query(seen) != [], 60, "a rate is known")
                 yield scraped
@@ -195,23 +204,15 @@ def running(program: str, files: Path, page: int, port: int) -> Iterator[str]:
         assert process.wait(20) == 0, log.read_text()[-2000:]
 
 
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5):
-            return True
-    except OSError:
-        return False
-
-
 def test_promtool_finds_no_fault_in_what_a_farm_tells(scraped: Scraped) -> None:
-    checked = promtool("check", "metrics", given=text_of(scraped.yard))
+    checked = promtool("check", "metrics", given=scraped.told())
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
 def test_the_guide_shows_what_a_farm_tells(scraped: Scraped) -> None:
     command, shown = re.findall(r"```(?:shell|text)\n(.*?)\n```", GUIDE.read_text(), re.DOTALL)[:2]
     assert command == f"curl {PAGE}"
-    told = without_numbers(text_of(scraped.yard)).splitlines()
+    told = without_numbers(scraped.told()).splitlines()
     assert [line for line in without_numbers(shown).splitlines() if line not in told] == []
 
 

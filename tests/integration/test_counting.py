@@ -24,6 +24,7 @@ from nasfarm.recipe_specs import specs
 from nasfarm_workers import tasks
 from nasfarm_workers.app import SlotRun, create_worker
 from nasfarm_workers.orders import Orders
+from nasfarm_workers.progress import to_nobody
 from ownbroker import OwnBroker, own_broker
 from pictures import pictures
 from scraped import samples
@@ -57,7 +58,7 @@ class Idle:
         orders = Orders.of(settings.state_dir)
         orders.give(())
         run = SlotRun(0, 1, "boot", self.broker.url, MemoryCap(1 << 40, None), orders)
-        tasks.settle(lease, create_worker(settings, run))
+        tasks.settle(lease, create_worker(settings, run, to_nobody))
 
     def tally(self) -> Tally:
         (tally,) = self.farm.broker.tallies.of([NODE])

@@ -24,6 +24,8 @@ from nasfarm.nodes.memory import MemoryCap
 from nasfarm.reconcile import mend, reconcile
 from nasfarm_workers import tasks
 from nasfarm_workers.app import SlotRun, create_worker
+from nasfarm_workers.orders import Orders
+from nasfarm_workers.progress import to_nobody
 from nasfarm_workers.slots import aside_file
 from ownbroker import OwnBroker, own_broker
 from pictures import pictures
@@ -45,7 +47,9 @@ class Idle:
         return self.farm.job(answer["job_id"])
 
     def run(self) -> SlotRun:
-        return SlotRun(0, 1, "boot", self.broker.url, MemoryCap(1 << 40, None))
+        orders = Orders.of(self.farm.settings.state_dir)
+        orders.give(())
+        return SlotRun(0, 1, "boot", self.broker.url, MemoryCap(1 << 40, None), orders)
 
     def claim(self, job: Job, chunk: int) -> Lease | Refusal:
         return self.farm.broker.leases.claim(job.job_id, chunk, "nas", "boot", "slot0.1")
@@ -96,7 +100,7 @@ def test_the_counts_are_those_of_the_file_that_stands(idle: Idle) -> None:
     lease = idle.claim(job, 0)
     assert isinstance(lease, Lease)
     idle.chunk_file(job, 0).write_bytes(line(0, "error"))  # another worker was there first
-    tasks.settle(lease, create_worker(idle.farm.settings, idle.run()))
+    tasks.settle(lease, create_worker(idle.farm.settings, idle.run(), to_nobody))
     counts = idle.farm.broker.leases.counts(job.job_id)
     assert counts is not None
     assert (counts.ok, counts.errors, counts.chunks_done) == (0, 1, 1)
@@ -111,7 +115,7 @@ def test_a_job_of_a_newer_format_is_left_to_newer_nodes(idle: Idle) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3, "plan": "another"}))
     told = idle.yard.run("status", job.job_id)
     assert (told.code, "Update nasfarm on this machine" in told.err) == (2, True)
-    tasks.settle(lease, create_worker(idle.farm.settings, idle.run()))
+    tasks.settle(lease, create_worker(idle.farm.settings, idle.run(), to_nobody))
     reconcile(idle.farm.home, idle.farm.broker, set())
     assert job.job_id in idle.farm.broker.leases.live()
     assert idle.farm.home.jobs.failure(job.job_id) is None
@@ -126,7 +130,7 @@ def test_a_worker_that_starts_while_the_home_is_away_drops_its_hint_and_steps_as
     away = replace(idle.farm.settings, home=tmp_path / "nothing", state_dir=tmp_path)
     (tmp_path / "run").mkdir()
     app = create_celery(idle.broker.url)
-    tasks.register(app, lambda: create_worker(away, idle.run()), lambda *_: None)
+    tasks.register(app, lambda: create_worker(away, idle.run(), to_nobody), lambda *_: None)
     with caplog.at_level(logging.WARNING):
         app.tasks[CHUNK_TASK].run("detect-0123456789", 0)
     [record] = caplog.records
