@@ -19,7 +19,7 @@ endif
 
 export PYTHON
 
-.PHONY: help demo test check accept accept-short faults faults-short bench lock clean
+.PHONY: help demo test check accept accept-short containers faults faults-short bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -43,6 +43,9 @@ accept: $(READY_DEV) ## The acceptance tests, all of them (long)
 
 accept-short: $(READY_DEV) ## The acceptance tests that CI runs
 	$(BIN)/python -m pytest tests/acceptance -m short $(ARGS)
+
+containers: $(READY_DEV) ## The farm in real containers, by podman (root; minutes the first time)
+	$(BIN)/python -m pytest tests/acceptance/test_containers.py $(ARGS)
 
 faults: $(READY_DEV) ## Kill, freeze and starve things, and count the results (long)
 	$(BIN)/python -m pytest tests/faults $(ARGS)

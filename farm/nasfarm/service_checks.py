@@ -73,7 +73,7 @@ def serve(settings: Settings) -> str:
 
 
 def flower(settings: Settings) -> str:
-    """Flower answers."""
+    """Flower answers, be it by asking for its password."""
     return _asked(settings.flower_listen, "/healthcheck")
 
 
@@ -95,4 +95,4 @@ def _asked(listen: str, path: str) -> str:
         return f"{listen} does not answer: {error}"
     finally:
         asked.close()
-    return "" if status == 200 else f"{listen}{path} answers with status {status}"
+    return "" if status in (200, 401) else f"{listen}{path} answers with status {status}"

@@ -198,3 +198,27 @@ def test_a_farm_works_with_it_by_address_and_password_file(farm_home: Farmyard) 
         finally:
             farm_home.close()
         assert farm_home.run("doctor", "--service", "watch").code == 2
+
+
+def test_flower_and_the_status_page_are_asked_where_they_listen(yard: Farmyard) -> None:
+    page, flower = free_port(), free_port()
+    password = password_file(yard.folder.parent)
+    password.write_text("admin:long enough\n")
+    with serving(yard, free_port()):
+        yard.settings = {
+            "FARM_WEB_LISTEN": f"127.0.0.1:{page}",
+            "FARM_FLOWER_LISTEN": f"127.0.0.1:{flower}",
+            "FARM_FLOWER_PASSWORD_FILE": str(password),
+        }
+        yard.ok("init", "--no-models")
+        for service in ("serve", "flower"):
+            assert yard.run("doctor", "--service", service).code == 2
+            process = subprocess.Popen(
+                [sys.executable, "-m", "nasfarm", service],
+                env=yard.environment(), stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            try:
+                wait_until(lambda: yard.run("doctor", "--service", service).code == 0, 20)  # noqa: B023
+            finally:
+                process.terminate()
+                process.wait(15)

@@ -102,11 +102,10 @@ def test_a_profile_starts_services_that_depend_on_none_of_another(
 
 @pytest.mark.parametrize("profile", ["all", "worker", "monitor"])
 def test_podman_compose_reads_it_without_an_env_file(tmp_path: Path, profile: str) -> None:
-    compose = needs_tool("podman-compose", "podman-compose, from PyPI")
     needs_tool("podman")
     shutil.copy(COMPOSE, tmp_path)
     done = subprocess.run(
-        [compose, "--profile", profile, "config"],
+        [sys.executable, "-m", "podman_compose", "--profile", profile, "config"],
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
