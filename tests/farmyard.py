@@ -44,12 +44,17 @@ class Ran:
 class Farmyard:
     """Home and state below `folder`; whatever it started is ended by `close`.
 
-    watch: also run the watcher of the drop folder. python: with which nasfarm is installed.
+    watch, flower, page: also run the watcher of the drop folder, Flower, the status page.
+    ports: where the status page and Flower listen.
+    python: with which nasfarm is installed.
     """
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     watch: bool = False
+    flower: bool = False
+    page: bool = False
+    ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     python: str = sys.executable
 
     @property

@@ -36,7 +36,7 @@ class NoLease:
         return iter(batches)
 
     @contextmanager
-    def running(self, model: PinnedModel, views: int) -> Iterator[None]:
+    def running(self, model: PinnedModel, views: int, of: int) -> Iterator[None]:
         yield
 
 

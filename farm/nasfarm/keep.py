@@ -79,8 +79,9 @@ def keep_up(
     logs.mkdir(parents=True, exist_ok=True)
     with sole(lock_file(state_dir), "the farm"):
         children = [agent_child(home, logs, grace_s)]
-        if watch:
+        if beside.watch:
             children.append(watcher_child(home, logs, grace_s))
+        children += [monitor_child(command, home, logs) for command in beside.monitors]
         if embed:
             children.insert(0, broker_child(embedded.prepare(state_dir / BROKER)))
         Supervisor(children, on_exit=teller(state_dir, said), tick=tick).run()
@@ -101,6 +102,7 @@ def keep_broker(
 
 def teller(state_dir: Path, said: Callable[[str], None]) -> Callable[[Child, Exit], None]:
     """What to do when a child ends: say so; state the broker could not load is set aside."""
+    told: dict[str, tuple[str, ...]] = {}
 
     def ended(child: Child, end: Exit) -> None:
         # A monitor whose address is taken is tried again for ever, and says the same each time.

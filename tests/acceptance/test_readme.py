@@ -35,7 +35,7 @@ GUIDE = TREE / "docs" / "guide"
 PAGES = [README, TREE / "README.zh.md", *sorted(GUIDE.glob("*.md"))]
 ONE_BOX = [
     "README", "first-hour", "submit", "videos", "results", "recipes", "models", "running",
-    "inbox", "keeping", "status-page",
+    "inbox", "keeping", "security", "status-page",
 ]  # fmt: skip
 """Read in this order, in a home that is fresh for the first; one alone is read in a fresh home."""
 STARTS_ITSELF = ("README", "first-hour", "running")

@@ -64,7 +64,6 @@ def look(
     """Each item's picture, hardly larger than the recipe needs it, or why there is none."""
     seen: list[Picture | Fault] = []
     limit, enough = worker.image_limit_mp, worker.enough(recipe)
-    beat.each(1 / (1 + len(recipe.stages)))
     for item in items:
         with beat.clock.on("decode"):
             seen.append(decode(files.take(item), item.name, recipe.max_side, limit, enough))
@@ -78,7 +77,6 @@ def find(
     found: dict[str, Found] = {}
     for stage in recipe.stages:
         views = whole(pictures) if stage.of == WHOLE_IMAGE else crops(pictures, found[stage.of])
-        beat.each(len(pictures) / (len(views) or 1) / (1 + len(recipe.stages)))
         rows = run_stage(stage, views, recipe, worker, beat)
         found[stage.name] = by_picture(views, rows, len(pictures))
     return found[recipe.stages[-1].name]
@@ -93,7 +91,7 @@ def run_stage(
     head, options = head_named(stage.head or model.manifest.head), model.manifest.head_options
     rows: Found = [()] * len(views)
     for batch in beat.preparing(batches(views, model.manifest.input, model.batch, reuse=True)):
-        with beat.running(stage.model, len(batch.rows)):
+        with beat.running(stage.model, len(batch.rows), len(views)):
             outputs = model.session.run(batch.tensor)
         with beat.clock.on("head"):
             found = head(outputs, batch.seen, options, recipe.params, model.labels)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,14 +41,21 @@ class Progress:
     image_timeout_s: a step may take so long for each image in it.
     must_stop: whether this process has to hand back what it cannot finish in time.
     clock: what the steps took. batches: model → how many views each run of it was of.
+    tell: say how far it is. images: so many there are in all; the work on one is to read it and to
+    run each stage, `parts` together. _read: of those that are run together. _done: images' worth.
     """
 
     lease: Lease
     broker: Broker
     image_timeout_s: float
     must_stop: Callable[[], bool]
+    tell: Tell = to_nobody
     clock: Clock = field(default_factory=Clock)
     batches: dict[str, list[int]] = field(default_factory=dict)
+    images: int = 0
+    parts: int = 1
+    _read: int = 0
+    _done: float = 0.0
     _lost: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -60,27 +68,32 @@ class Progress:
             raise LeaseLostError(f"{self.lease.job_id}: chunk {self.lease.chunk} is another's now")
         if self.must_stop():
             raise StoppingError("this worker has been asked to stop")
-        self._count(images)
         signal.setitimer(signal.ITIMER_REAL, self.image_timeout_s * max(1, images))
+
+    def has_read(self) -> None:
+        """One more image is read."""
+        self._read += 1
+        self._done += 1 / self.parts
 
     def preparing(self, batches: Iterable[T]) -> Iterator[T]:
         """The batches as they are; that they are made is timed as `preprocess`."""
         return self.clock.each("preprocess", batches)
 
     @contextmanager
-    def running(self, model: PinnedModel, views: int) -> Iterator[None]:
-        """The block is one run of a model, on so many views. Raises as `step`."""
+    def running(self, model: PinnedModel, views: int, of: int) -> Iterator[None]:
+        """The block is one run of a model, on so many views `of` its stage's. Raises as `step`."""
         self.step(views)
         self.batches.setdefault(str(model), []).append(views)
         with self.clock.on("session"):
             yield
+        self._done += self._read * views / of / self.parts
 
     def fly(self, item: int | None) -> None:
         """A careful worker begins this item: what happens now is the item's. Raises as `step`.
 
         None: several items begin together, and none of them can be blamed.
         """
-        self.each(0)
+        self._read = 0
         self.step()
         if item is not None:
             self._renew(item)

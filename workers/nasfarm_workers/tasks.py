@@ -12,9 +12,9 @@ from celery.worker.request import Request
 
 from nasfarm.broker.hints import CHUNK_TASK
 from nasfarm.broker.rates import Sample, work_of
-from nasfarm.core.jobs import Job
+from nasfarm.core.jobs import Job, end_of_plan
 from nasfarm.core.lease_rules import Cause
-from nasfarm.core.leases import REDUCE, Hint, Lease, Refusal
+from nasfarm.core.leases import REDUCE, Lease, Refusal
 from nasfarm.core.lines import Line
 from nasfarm.core.tallies import LEASE_LOST, Tally, of_chunk, of_images, of_lost
 from nasfarm.errors import (
@@ -105,6 +105,7 @@ def settle(lease: Lease, worker: Worker) -> tuple[str, bool]:
     except LeaseLostError:
         log.warning("lease lost", extra={**facts(lease), "action": "lease_lost"})
         worker.count(of_lost(LEASE_LOST))
+        return "lease lost", False
     except (RetryError, NewerFormatError) as error:
         hand_back(lease, worker, error)
         return f"handed back: {error}", False
@@ -115,7 +116,7 @@ def settle(lease: Lease, worker: Worker) -> tuple[str, bool]:
         log.exception("chunk broke off", extra={**facts(lease), "action": "broke_off"})
         worker.broker.leases.lost(lease, Cause.DIED, f"{type(error).__name__}: {error}"[:500])
         worker.count(of_lost(Cause.DIED))
-    return False
+        return f"broke off: {type(error).__name__}", False
 
 
 def run(lease: Lease, worker: Worker, beat: Progress) -> tuple[str, bool]:
@@ -132,7 +133,8 @@ def run(lease: Lease, worker: Worker, beat: Progress) -> tuple[str, bool]:
     begun = time.monotonic()
     lines = run_chunk(lease, job, worker, beat)
     seconds = time.monotonic() - begun
-    chunk = worker.chunk(job, lease.chunk)
+    plan = worker.jobs.plan(job)
+    chunk = chunk_of(job.job_id, plan, lease.chunk)
     worker.count(tally_of(job, lines, len(chunk.items), beat))
     note_failures(worker.jobs.path(job.job_id), lease, lines)
     # Of the file that stands, which may be another worker's.

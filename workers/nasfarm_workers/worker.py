@@ -49,7 +49,9 @@ class Files:
         self.beat.step()
         source = self.videos if is_video(item.item) else self.pictures
         with self.beat.clock.on("read"):
-            return source.take(item)
+            taken = source.take(item)
+        self.beat.has_read()
+        return taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Worker:
 
     def open_models(self, recipe: ResolvedRecipe, beat: Progress) -> None:
         """Have every stage's model open before an image can be blamed for anything."""
+        beat.parts = 1 + len(recipe.stages)
         for stage in recipe.stages:
             beat.step(OPENING_IMAGES)
             self.models.get(stage.model)

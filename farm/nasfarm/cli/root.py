@@ -54,6 +54,7 @@ SECTIONS = {
         "serve": "Show the farm in a browser (`farm up` starts it)",
         "users": "Who may log in to the status page",
         "watch": "Take what is dropped into the inbox (`farm up` starts it)",
+        "flower": "Show workers and tasks in a browser, read-only (`farm up` starts it)",
         "broker": "Run the queue's server by itself, for boxes that share it",
     },
 }
@@ -72,6 +73,19 @@ class Session:
         from nasfarm.api import Farm  # Redis and YAML: not for --help
 
         return Farm(self._home)
+
+    def upgraded(self) -> Farm:
+        """As `farm`, for a command that runs the farm: an older release's home is brought to this
+        one's format first.
+        """
+        from datetime import date
+
+        from nasfarm.cli.show import say
+        from nasfarm.upgrade import upgrade
+
+        farm = self.farm()
+        upgrade(farm.settings.home, date.today(), say)
+        return farm
 
     def settings(self) -> Settings:
         """The settings alone, for what asks little and often."""

@@ -32,6 +32,7 @@ def up(
     from nasfarm.setup import up as run
 
     farm = session.upgraded()
+    beside = Beside(watch=not no_watch, flower=not no_flower, page=not no_page)
     if not detach:
         run(farm, say, beside)
         return

@@ -28,7 +28,7 @@ def host_of(header: str) -> str:
     try:
         parts = urlsplit(f"//{header}")
         whole = parts.netloc == header and "@" not in header and parts.port != 0
-        return (parts.hostname or "") if whole else ""
+        return parts.hostname or "" if whole else ""
     except ValueError:
         return ""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
+
+from nasfarm.core.listening import basic as basic
+from nasfarm.core.listening import host_of as host_of
+from nasfarm.core.listening import is_loopback as is_loopback
+from nasfarm.core.listening import split_listen as split_listen
 
 NONE = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 PAGE = (
@@ -39,32 +42,6 @@ def login_policy(style: str) -> str:
     return f"{NONE}; style-src 'sha256-{digest}'; img-src data:; form-action 'self'"
 
 
-def split_listen(listen: str) -> tuple[str, int]:
-    """`127.0.0.1:8790` or `[::1]:8790` as host and port; the setting's check has seen it."""
-    parts = urlsplit(f"//{listen}")
-    return parts.hostname or "", parts.port or 0
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own and nobody else's."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def host_of(header: str) -> str:
-    """The name in a Host header, without its port; empty where it is none."""
-    try:
-        parts = urlsplit(f"//{header}")
-        whole = parts.netloc == header and "@" not in header and parts.port != 0
-        return parts.hostname or "" if whole else ""
-    except ValueError:
-        return ""
-
-
 def is_foreign(origin: str | None, host: str) -> bool:
     """Whether a form was sent by another site's page, or by another port's on this host."""
     if origin is None:
@@ -73,18 +50,6 @@ def is_foreign(origin: str | None, host: str) -> bool:
         return urlsplit(origin).netloc.lower() != host.lower()
     except ValueError:
         return True
-
-
-def basic(header: str) -> tuple[str, str] | None:
-    """Name and password of an Authorization header; None where it holds none."""
-    kind, _, coded = header.partition(" ")
-    if kind.lower() != "basic":
-        return None
-    try:
-        name, colon, password = base64.b64decode(coded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return (name, password) if colon else None
 
 
 def local_path(path: str) -> str:

@@ -18,6 +18,8 @@ from tornado.web import Application, RequestHandler
 from nasfarm.api import Farm
 from nasfarm.config import Settings
 from nasfarm.errors import RejectError
+from nasfarm.keep import monitor_file
+from nasfarm.storage.locked import sole
 from nasfarm.web import base, events, files, health, login, pages
 from nasfarm.web.fragments import FOLDER, Renderer
 from nasfarm.web.guard import split_listen
@@ -127,7 +129,8 @@ async def serve(site: Site, said: Callable[[str], None]) -> None:
     server = listen(application(site), site.settings)
     said(f"The status page is at http://{site.settings.web_listen}/")
     log.info("serving", extra={"action": "serving", "listen": site.settings.web_listen})
-    await stop.wait()
+    with sole(monitor_file(site.settings.state_dir, "serve"), "the status page"):
+        await stop.wait()
     server.stop()
     site.close()
     try:
