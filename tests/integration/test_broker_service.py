@@ -105,6 +105,8 @@ def test_what_it_holds_survives_a_kill_of_the_server_and_of_the_service(yard: Fa
         wait_until(service.answers, 10, "the server is not started again")
         assert service.client.lrange("farm.v1.normal.photos", 0, -1) == ["hint"]
         kill9(service.process.pid)
+        # Else the server that is on its way out would answer for the next one.
+        wait_until(lambda: not service.answers(), 10, "the server outlives its service")
     with serving(yard, port) as service:
         assert service.client.lrange("farm.v1.normal.photos", 0, -1) == ["hint"]
 
