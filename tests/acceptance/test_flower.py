@@ -69,6 +69,7 @@ def job_of(farm: Farmyard, name: str, count: int, slow_s: float) -> str:
     return job_id
 
 
+@pytest.mark.short
 def test_tasks_are_shown_by_recipe_and_what_they_are_about_and_workers_by_name(
     farm: Farmyard,
 ) -> None:
@@ -145,6 +146,7 @@ def listening(farm: Farmyard, heard: list[dict[str, Any]]) -> Iterator[None]:
         app.close()
 
 
+@pytest.mark.short
 @pytest.mark.parametrize(
     "path",
     [
@@ -161,6 +163,7 @@ def test_nothing_can_be_changed_through_it(farm: Farmyard, path: str) -> None:
     assert {slot["state"] for slot in farm.nodes()[0]["slots"]} == {"ready"}
 
 
+@pytest.mark.short
 @pytest.mark.parametrize(
     "path",
     ["/", "/workers", "/tasks", "/broker", "/metrics", "/healthcheck", "/login", "/logout",
@@ -269,6 +272,7 @@ def answers_openly(yard: Farmyard) -> bool:
         return False
 
 
+@pytest.mark.short
 def test_beyond_this_machine_it_does_not_start_without_a_login(tmp_path: Path) -> None:
     settings = {"FARM_BROKER_URL": "redis://127.0.0.1:1/0", "FARM_FLOWER_LISTEN": "0.0.0.0:5555"}
     ran = Farmyard(tmp_path, settings).run("flower")
@@ -276,6 +280,7 @@ def test_beyond_this_machine_it_does_not_start_without_a_login(tmp_path: Path) -
     assert "flower.password_file" in ran.err
 
 
+@pytest.mark.short
 def test_a_password_file_that_says_nothing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "login"
     path.write_text("anna\n")

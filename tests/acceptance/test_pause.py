@@ -94,6 +94,7 @@ def node_of(farm: Farmyard) -> dict[str, Any]:
     return dict(one)
 
 
+@pytest.mark.short
 def test_a_paused_node_hands_back_a_long_chunk_at_once_and_works_again_when_told(
     farm: Box,
 ) -> None:
@@ -221,6 +222,7 @@ def test_a_node_that_is_away_is_paused_when_it_is_back(tmp_path: Path, cached_mo
         assert left.ok("resume", "right", "--json").json["held"] == []
 
 
+@pytest.mark.short
 def test_a_node_that_does_not_exist_is_named_with_the_nearest_that_does(farm: Box) -> None:
     for command in ("pause", "drain", "resume"):
         ran = farm.run(command, "nsa")
