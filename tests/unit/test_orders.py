@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,24 @@ def test_every_worker_of_a_node_sees_the_agents_order_at_once(
     agent.give(())
     assert worker.take_work()
     assert not worker.hand_back()
+
+
+def test_an_order_that_stays_as_it_is_touches_nothing(tmp_path: Path) -> None:
+    """A few times a second: the disk would never sleep."""
+    Orders.of(tmp_path).give((PAUSE,))
+    with open(tmp_path / "run" / "order", "rb") as file:
+        fixed = Orders(mmap.mmap(file.fileno(), 1, access=mmap.ACCESS_READ))
+    fixed.give((PAUSE,))
+    assert fixed.hand_back()
+
+
+def test_an_order_has_its_place_on_disk_from_the_start(tmp_path: Path) -> None:
+    """Into a hole of a file the kernel lets nobody write by memory while the disk is full."""
+    Orders.of(tmp_path)
+    with open(tmp_path / "run" / "order", "rb") as file:
+        assert os.lseek(file.fileno(), 0, os.SEEK_DATA) == 0
+    Orders.of(tmp_path)
+    assert (tmp_path / "run" / "order").read_bytes() == b"\0"
 
 
 def node(name: str, *held: Hold, away: tuple[str, ...] = ()) -> NodeReport:

@@ -27,13 +27,17 @@ class Orders:
         path = state_dir / "run" / "order"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(path, "a+b") as file:
-            file.truncate(1)  # a new one is a zero: WORK
+            if not file.tell():
+                file.write(bytes([WORK]))  # not a hole: on a full disk, filling it ends the process
+                file.flush()
             return cls(mmap.mmap(file.fileno(), 1))
 
     def give(self, held: tuple[Hold, ...]) -> None:
         """In the agent: what follows for its workers from what holds the node."""
         now = any(hold.reason == "pause" for hold in held)
-        self.memory[0] = HAND_BACK if now else TAKE_NONE if held else WORK
+        order = HAND_BACK if now else TAKE_NONE if held else WORK
+        if self.memory[0] != order:  # the same byte, too, would be written to disk again and again
+            self.memory[0] = order
 
     def take_work(self) -> bool:
         """Whether a worker may begin another chunk."""
