@@ -12,18 +12,22 @@ from typing import Any
 
 import pytest
 
-from farmyard import Farmyard
+from farmyard import Farmyard, free_port
 from nasfarm import Farm
 from nasfarm.broker.celery_app import create_celery
+from nasfarm.broker.client import Broker
 from nasfarm.broker.hints import CHUNK_TASK
 from nasfarm.core.jobs import Job
 from nasfarm.core.leases import Lease, Refusal
 from nasfarm.core.nodes import NodeReport
+from nasfarm.errors import BrokerError
+from nasfarm.nodes.holds import hold, release
 from nasfarm.nodes.identity import node_id
 from nasfarm.nodes.memory import MemoryCap
 from nasfarm.reconcile import mend, reconcile
 from nasfarm_workers import tasks
 from nasfarm_workers.app import SlotRun, create_worker
+from nasfarm_workers.chores import Chores
 from nasfarm_workers.orders import Orders
 from nasfarm_workers.progress import to_nobody
 from nasfarm_workers.slots import aside_file
@@ -136,6 +140,22 @@ def test_a_worker_that_starts_while_the_home_is_away_drops_its_hint_and_steps_as
     [record] = caplog.records
     assert (record.__dict__["action"], record.exc_info) == ("hint_dropped", None)
     assert "No such file" in aside_file(tmp_path).read_text()
+
+
+def test_a_pause_is_heard_at_once_while_the_broker_is_away(idle: Idle, tmp_path: Path) -> None:
+    farm, orders = idle.farm, Orders.of(tmp_path)
+    away = Broker(f"redis://127.0.0.1:{free_port()}/0", 10)
+    chores = Chores(farm.settings, farm.home, away, "boot", "id", lambda: (), orders, returned=True)
+    orders.give(())
+    hold(farm.settings.home, "nas", "pause", time.time())
+    try:
+        begun = time.monotonic()
+        with pytest.raises(BrokerError):
+            chores.pulse()
+        assert time.monotonic() - begun < 1
+        assert orders.hand_back()
+    finally:
+        release(farm.settings.home, "nas")
 
 
 def test_a_second_box_of_the_same_name_is_refused_and_told_what_to_do(idle: Idle) -> None:

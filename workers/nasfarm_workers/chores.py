@@ -159,7 +159,7 @@ class Chores:
         self.next_steer = time.monotonic() + STEER_S
         workers = [f"{slot_name(slot.number)}@{self.settings.node}" for slot in slots]
         gone = {*self.steered[0], *self.roots, *self.away} - {*taken}
-        app = create_celery(self.broker.url)
+        app = create_celery(self.broker.url, patient=False)  # the next pulse tries again
         steering.leave(app, workers, queue_names(gone))
         steering.consume(app, workers, queue_names(taken))
         self.steered = (taken, ready)

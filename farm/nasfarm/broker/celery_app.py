@@ -7,10 +7,16 @@ from typing import Any
 from celery import Celery
 
 
-def create_celery(url: str) -> Celery:
-    """A Celery app without tasks. Messages are hints: acknowledged at once, mended elsewhere."""
+def create_celery(url: str, *, patient: bool = True) -> Celery:
+    """A Celery app without tasks. Messages are hints: acknowledged at once, mended elsewhere.
+
+    patient: try a broker that is away again, for some 6 s.
+    """
     app = Celery("nasfarm", broker=url, set_as_current=False)
     app.conf.update(SETTINGS)
+    if not patient:
+        options = SETTINGS["broker_transport_options"]
+        app.conf.broker_transport_options = {**options, "max_retries": 0}
     return app
 
 
