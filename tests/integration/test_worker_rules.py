@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from farmyard import Farmyard, free_port
+from farmyard import Farmyard, free_port, wait_until
 from nasfarm import Farm
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
@@ -29,7 +29,7 @@ from nasfarm_workers import tasks
 from nasfarm_workers.app import SlotRun, create_worker
 from nasfarm_workers.chores import Chores
 from nasfarm_workers.orders import Orders
-from nasfarm_workers.progress import to_nobody
+from nasfarm_workers.progress import progress, to_nobody
 from nasfarm_workers.slots import aside_file
 from ownbroker import OwnBroker, own_broker
 from pictures import pictures
@@ -97,6 +97,24 @@ def test_a_done_chunk_whose_file_is_gone_runs_again(idle: Idle) -> None:
     assert (counts.ok, counts.errors, counts.chunks_done) == (1, 0, 1)
     assert idle.claim(job, 0) is Refusal.DONE
     assert isinstance(idle.claim(job, 1), Lease)
+
+
+def test_a_broker_that_takes_no_news_is_told_some_again_once_a_lease_is_renewed(idle: Idle) -> None:
+    """To tell one that is away takes 6 s each time, and the lease would run out meanwhile."""
+    lease = idle.claim(idle.submit(), 0)
+    assert isinstance(lease, Lease)
+    tried = list[float]()
+
+    def tell(_lease: Lease, _done: int, _images: int) -> None:
+        tried.append(time.monotonic())
+        if len(tried) == 1:
+            raise BrokerError("away")
+
+    with progress(lease, Broker(idle.broker.url, 9), 60, lambda: False, tell) as beat:
+        beat.images = 2
+        beat.has_read()
+        wait_until(lambda: len(tried) > 1, 10, "it is never told again")
+    assert tried[1] - tried[0] > 1.5, "told before it was known that the broker is back"
 
 
 def test_the_counts_are_those_of_the_file_that_stands(idle: Idle) -> None:

@@ -109,18 +109,20 @@ class Progress:
 
     def keep_alive(self) -> None:
         """Renew three times in a lease's length, and tell how far it is, until the work is over."""
-        every_s, told = self.broker.lease_s / 3, 0
+        every_s, told, answers = self.broker.lease_s / 3, 0, True
         renew_at = time.monotonic() + every_s
         while not self._over.wait(min(TELL_S, every_s)):
             try:
                 if time.monotonic() >= renew_at:
                     renew_at = time.monotonic() + every_s
                     self._renew()
-                told = self._tell(told)
+                    answers = True
+                if answers:
+                    told = self._tell(told)
             except LeaseLostError:
                 return
             except BrokerError:  # away: the lease may run out, then the next step hears of it
-                continue
+                answers = False  # to tell would take 6 s then, and the lease would wait for it
 
     def _tell(self, told: int) -> int:
         """Say how far it is, where that is news; returns what was said last."""
