@@ -117,6 +117,15 @@ def test_of_two_workers_with_the_same_chunk_one_counts_its_images(idle: Idle) ->
     assert (idle.tally().of("chunks"), idle.tally().of("lost", LEASE_LOST)) == (1, 1)
 
 
+def test_what_a_cancelled_job_gives_up_is_no_attempt_that_was_lost(idle: Idle) -> None:
+    job = idle.submit()
+    lease = idle.claim(job, 0, "slot0.1")
+    idle.yard.ok("cancel", job.job_id)
+    idle.settle(lease)
+    assert not idle.farm.home.jobs.chunk_file(job.job_id, 0).exists()
+    assert idle.tally().of("lost", LEASE_LOST) == 0
+
+
 def test_lines_of_another_worker_count_where_they_were_made(idle: Idle) -> None:
     job = idle.submit()
     lease = idle.claim(job, 0, "slot0.1")

@@ -104,6 +104,8 @@ def settle(lease: Lease, worker: Worker) -> tuple[str, bool]:
             return run(lease, worker, beat)
     except LeaseLostError:
         log.warning("lease lost", extra={**facts(lease), "action": "lease_lost"})
+        if worker.jobs.is_cancelled(lease.job_id):  # somebody wished it
+            return "cancelled", False
         worker.count(of_lost(LEASE_LOST))
         return "lease lost", False
     except (RetryError, NewerFormatError) as error:
