@@ -129,6 +129,17 @@ def test_the_counts_are_those_of_the_file_that_stands(idle: Idle) -> None:
     assert idle.chunk_file(job, 0).read_bytes() == line(0, "error")
 
 
+def test_a_chunk_that_this_boxs_share_does_not_show_yet_is_hinted_for_others(idle: Idle) -> None:
+    job = idle.submit()
+    lease = idle.claim(job, 0)
+    assert isinstance(lease, Lease)
+    idle.farm.broker.leases.move_cursor(job.job_id, "home", 99, 100)  # by who has seen it grow
+    idle.broker.client.delete(QUEUE)
+    said, _ = tasks.settle(lease, create_worker(idle.farm.settings, idle.run(), to_nobody))
+    assert said.endswith("0 failed")
+    assert idle.farm.broker.hints.waiting(QUEUE) == {(job.job_id, 99)}
+
+
 def test_a_job_of_a_newer_format_is_left_to_newer_nodes(idle: Idle) -> None:
     job = idle.submit()
     lease = idle.claim(job, 0)

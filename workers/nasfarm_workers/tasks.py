@@ -12,9 +12,9 @@ from celery.worker.request import Request
 
 from nasfarm.broker.hints import CHUNK_TASK
 from nasfarm.broker.rates import Sample, work_of
-from nasfarm.core.jobs import Job, end_of_plan
+from nasfarm.core.jobs import Job, Segment, end_of_plan
 from nasfarm.core.lease_rules import Cause
-from nasfarm.core.leases import REDUCE, Lease, Refusal
+from nasfarm.core.leases import REDUCE, Hint, Lease, Refusal
 from nasfarm.core.lines import Line
 from nasfarm.core.tallies import LEASE_LOST, Tally, of_chunk, of_images, of_lost
 from nasfarm.errors import (
@@ -28,7 +28,7 @@ from nasfarm.errors import (
 )
 from nasfarm.jobs.failures import note_failures
 from nasfarm.jobs.results import chunk_tally
-from nasfarm.plan.chunks import chunk_of, hint_of
+from nasfarm.plan.chunks import chunk_of, hint_of, queue_name
 from nasfarm_workers.pipeline import run_chunk
 from nasfarm_workers.progress import Progress, progress
 from nasfarm_workers.reduction import run_reduce
@@ -148,10 +148,18 @@ def run(lease: Lease, worker: Worker, beat: Progress) -> tuple[str, bool]:
     )  # fmt: skip
     log.info("chunk done", extra={**facts(lease), "action": "chunk_done", "items": ok + errors})
     if finished.next_chunk is not None:
-        grown = finished.next_chunk >= end_of_plan(plan)  # a rolling job, since a moment ago
-        known = worker.jobs.plan(job) if grown else plan
-        worker.broker.hints.send([hint_of(job, known, finished.next_chunk)])
+        worker.broker.hints.send([next_hint(job, plan, finished.next_chunk, chunk.root, worker)])
     return f"{ok} ok, {errors} failed", finished.left == 0
+
+
+def next_hint(job: Job, plan: Sequence[Segment], number: int, root: str, worker: Worker) -> Hint:
+    """The hint for the chunk of this root that the broker named."""
+    grown = number >= end_of_plan(plan)  # a rolling job, since a moment ago
+    known = worker.jobs.plan(job) if grown else plan
+    try:
+        return hint_of(job, known, number)
+    except LookupError:  # this box's share shows it as it was; who takes the hint may see more
+        return Hint(job.job_id, number, queue_name(job.priority, root), job.recipe.name)
 
 
 def tally_of(job: Job, lines: Sequence[Line], images: int, beat: Progress) -> Tally:
