@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,8 +20,9 @@ from nasfarm.api import Farm
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.jobs import Summary
 from nasfarm.core.nodes import NodeReport, Slot
-from nasfarm.errors import UnknownNameError
+from nasfarm.errors import StorageError, UnknownNameError
 from nasfarm.home import Home
+from nasfarm.jobs.results import parsed
 from nasfarm.nodes.holds import hold, introduce
 from ownbroker import OwnBroker, own_broker
 from webserver import HTML, Served, made_farm, press, served
@@ -210,6 +212,39 @@ def test_a_reader_that_leaves_in_the_middle_of_a_table_leaves_no_thread_at_work(
             next(answer.iter_bytes())
     whole = get(server, "/jobs/detect-1/results.jsonl")
     assert whole.text.count("\n") == 200_000
+
+
+def test_a_table_that_cannot_be_read_to_its_end_does_not_look_whole(
+    server: Served, farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(text: bytes) -> dict[str, Any]:
+        found = parsed(text)
+        if found["i"] == 9_000:
+            raise StorageError("disk: Input/output error.")
+        return found
+
+    put_job(farm.home.jobs, job_of("detect-1", items=10_000))
+    put_chunk(farm.home.jobs, "detect-1", 0, [line(n) for n in range(10_000)])
+    monkeypatch.setattr("nasfarm.web.files.parsed", read)
+    for form in ("csv", "jsonl"):
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+            get(server, f"/jobs/detect-1/results.{form}")
+
+
+def test_a_reader_that_rests_too_long_is_not_told_that_this_was_all(
+    server: Served, farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nasfarm.web.files.SLOW_READER_S", 0.3)
+    put_job(farm.home.jobs, job_of("detect-1", items=200_000))
+    put_chunk(farm.home.jobs, "detect-1", 0, [line(n) for n in range(200_000)])
+    with httpx.stream("GET", f"{server.url}/jobs/detect-1/results.jsonl", timeout=20,
+                      trust_env=False) as answer:  # fmt: skip
+        pieces = answer.iter_bytes()
+        next(pieces)
+        time.sleep(2)
+        with pytest.raises(httpx.HTTPError):
+            for _ in pieces:
+                pass
 
 
 def test_older_jobs_are_listed_page_by_page(server: Served, farm: Farm) -> None:

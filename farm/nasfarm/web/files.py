@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from nasfarm.web import guard
 from nasfarm.web.base import Base
 from nasfarm.web.pages import a_job
 from nasfarm.web.sight import there
+
+log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 << 20
 PIECE_BYTES = 1 << 16
@@ -83,8 +86,18 @@ class Results(Base):
         outlet = Outlet(lambda piece: asyncio.run_coroutine_threadsafe(self._sent(piece), loop))
         try:
             await loop.run_in_executor(self.site.sending, partial(written, write, lines, outlet))
-        except StreamClosedError:  # whoever asked has gone
-            return
+        except StreamClosedError:  # whoever asked has gone, or has taken nothing for a minute
+            self._break_off()
+        except Exception as error:
+            if not self._headers_written:
+                raise
+            self._break_off()
+            fields = {"action": "answer_failed", "path": self.request.path, "reason": str(error)}
+            log.error("results broke off", extra=fields)
+
+    def _break_off(self) -> None:
+        """Cut the connection: ended properly, half of a table would look like a whole one."""
+        self.request.connection.stream.close()  # type: ignore[union-attr]
 
     def on_connection_close(self) -> None:
         self._gone.set()
