@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -138,6 +139,18 @@ def test_many_wrong_passwords_have_to_wait_and_right_ones_too(outside: Served) -
         assert FORM in answer.text
     basic = httpx.get(outside.url, auth=("anna", PASSWORDS["anna"]), trust_env=False)
     assert basic.status_code == 429 and basic.headers["Retry-After"]
+
+
+def test_many_tries_at_once_are_no_way_round_the_wait(outside: Served) -> None:
+    def tried(password: str) -> int:
+        page = f"{outside.url}/static/page.css"
+        return httpx.get(page, auth=("anna", password), trust_env=False, timeout=20).status_code
+
+    with ThreadPoolExecutor(20) as threads:
+        right = list(threads.map(tried, [PASSWORDS["anna"]] * 20))
+        wrong = list(threads.map(tried, [f"wrong-{n}" for n in range(20)]))
+    assert set(right) == {200}
+    assert wrong.count(401) <= FREE + 2 and set(wrong) == {401, 429}
 
 
 @pytest.mark.parametrize("change", ["remove", "password", "role"])

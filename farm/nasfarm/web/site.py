@@ -44,7 +44,8 @@ def _pool(name: str, threads: int) -> Callable[[], ThreadPoolExecutor]:
 @dataclass(slots=True)
 class Site:
     """One server's farm, users and threads. key: what cookies are signed with. style: the pages'
-    CSS. passed: names to a proof of the password that was right last.
+    CSS. passed: names to a proof of the password that was right last. turn: whoever's password is
+    checked now.
 
     Each kind of slow work has threads of its own, so that a share that hangs, or a slow reader of a
     large file, keeps nobody from logging in.
@@ -63,6 +64,7 @@ class Site:
     metrics: Shared[bytes]
     attempts: Attempts = field(default_factory=Attempts)
     passed: dict[str, bytes] = field(default_factory=dict)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     checking: ThreadPoolExecutor = field(default_factory=_pool("login", 1))
     acting: ThreadPoolExecutor = field(default_factory=_pool("act", 4))
     sending: ThreadPoolExecutor = field(default_factory=_pool("send", 4))
