@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -352,6 +353,26 @@ def test_a_damaged_job_is_shown_as_such(server: Served, farm: Farm) -> None:
     assert "job.json" in get(server).text
     page = get(server, "/jobs/detect-0")
     assert page.status_code == 200 and "cannot be read" in page.text
+
+
+def test_a_broker_that_is_silent_is_called_so_and_nothing_else_waits_for_it(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_done(farm.home.jobs, "detect-0")
+    put_picture(farm.home, "detect-0", "000001-a.jpg")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it lets in, and answers nobody
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("FARM_BROKER_URL", f"redis://127.0.0.1:{port}/0")
+        with served(Farm) as server:
+            begun_s = time.monotonic()
+            assert get(server, "/jobs/detect-0/pictures/000001-a.jpg").status_code == 200
+            assert get(server, "/jobs/detect-0/results.csv").status_code == 200
+            assert time.monotonic() - begun_s < 1.5
+            page = get(server)
+            assert "The broker does not answer" in page.text and "detect-0" in page.text
+            ready = get(server, "/health/ready")
+            assert ready.json()["missing"] == {"broker": "does not answer"}
+            assert "farm_broker_up 0.0" in get(server, "/metrics").text
 
 
 def test_a_look_that_hangs_is_said_and_holds_up_nothing_else(

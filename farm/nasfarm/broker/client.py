@@ -22,9 +22,9 @@ class Broker:
         self.url = url
         self.lease_s = lease_s
 
-    def check(self) -> None:
-        """Return if the broker answers within seconds."""
-        connection.check(self.url)
+    def check(self, answer_s: float = 5) -> None:
+        """Return if the broker answers within so many seconds."""
+        connection.check(self.url, answer_s)
 
     def clock_s(self) -> float:
         """The broker's clock, in seconds since 1970."""

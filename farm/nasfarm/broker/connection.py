@@ -54,7 +54,7 @@ def clock_s(url: str) -> float:
     return float(seconds) + float(micros) / 1e6
 
 
-def check(url: str) -> None:
-    """Return if the broker answers within 5 s, else raise BrokerError."""
-    with broker_errors(shown(url)), connect(url, retries=0, answer_s=5) as client:
+def check(url: str, answer_s: float = 5) -> None:
+    """Return if the broker answers within some seconds, else raise BrokerError."""
+    with broker_errors(shown(url)), connect(url, retries=0, answer_s=answer_s) as client:
         client.ping()

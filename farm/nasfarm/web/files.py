@@ -26,7 +26,6 @@ from nasfarm.storage.removal import opened
 from nasfarm.web import guard
 from nasfarm.web.base import Base
 from nasfarm.web.pages import a_job
-from nasfarm.web.sight import there
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ class Picture(Base):
     async def send(self, job_id: str, below: tuple[str, ...], name: str, kind: str) -> None:
         """Answer with a file of a job."""
         site = self.site
-        content = await site.act(lambda: content_of(there(site.sight.see()), job_id, below, name))
+        content = await site.act(lambda: content_of(site.sight.home(), job_id, below, name))
         if content is None:
             raise HTTPError(404)
         self.set_header("Content-Type", kind)
@@ -79,7 +78,7 @@ class Results(Base):
     async def get(self, text: str, form: str) -> None:
         job_id = a_job(text)
         kind, write = FORMATS[form]
-        lines = await self.site.act(partial(lines_of, self.site.sight.see, job_id))
+        lines = await self.site.act(partial(lines_of, self.site.sight.home, job_id))
         self.set_header("Content-Type", kind)
         self.set_header("Content-Disposition", f'attachment; filename="{job_id}.{form}"')
         loop = asyncio.get_running_loop()
@@ -145,9 +144,9 @@ def written(write: Callable[[Lines, BinaryIO], Exported], lines: Lines, outlet: 
         raise
 
 
-def lines_of(see: Callable[[], Any], job_id: str) -> Lines:
+def lines_of(find: Callable[[], Home], job_id: str) -> Lines:
     """A job's lines so far. Raises UnknownNameError, StorageError."""
-    home = there(see())
+    home = find()
     plan = home.jobs.plan(home.jobs.load(job_id))
 
     def lines() -> Iterator[dict[str, Any]]:

@@ -19,6 +19,11 @@ from nasfarm.home import Home
 from nasfarm.nodes.roots import known_roots, present
 from nasfarm.web.views import Trouble
 
+ANSWER_S = 2.0
+"""A broker that says nothing for so long is away. Less than anybody waits for a look, which would
+else say nothing of it; a box that is switched off does not even refuse.
+"""
+
 
 class NoBroker(Broker):
     """Stands for a broker that has just not answered: whoever asks hears it at once, not after the
@@ -29,7 +34,7 @@ class NoBroker(Broker):
         super().__init__("", 1)
         self._why = why
 
-    def check(self) -> None:
+    def check(self, answer_s: float = 0) -> None:
         raise BrokerError(self._why)
 
     @cached_property
@@ -65,6 +70,15 @@ class Sight:
             self._farm = None
         return Seen(self.settings, home, broker, tuple(troubles))
 
+    def home(self) -> Home:
+        """The home alone: who wants a file waits for no broker. Raises StorageError."""
+        farm = self._farm = self._farm or self._open()
+        troubles: list[Trouble] = []
+        home = self._home(farm, troubles)
+        if home is None:
+            self._farm = None
+        return there(Seen(self.settings, home, NoBroker(""), tuple(troubles)))
+
     def _home(self, farm: Farm, troubles: list[Trouble]) -> Home | None:
         try:
             self.settings = farm.settings
@@ -80,7 +94,7 @@ class Sight:
 
     def _broker(self, farm: Farm, troubles: list[Trouble]) -> Broker:
         try:
-            farm.broker.check()
+            farm.broker.check(ANSWER_S)
             return farm.broker
         except FarmError as error:
             troubles.append(Trouble("The broker does not answer", str(error)))
