@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -391,6 +392,26 @@ def test_a_look_that_hangs_is_said_and_holds_up_nothing_else(
     finally:
         os.close(os.open(release / "slow.json", os.O_RDWR))
         (release / "slow.json").unlink()
+
+
+def test_connections_that_say_nothing_leave_the_server_alive(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nasfarm.web.server.MOST_CONNECTIONS", 5)
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(address, 5)) for _ in range(6)]
+        assert held[-1].recv(1) == b""  # one too many
+        with pytest.raises(httpx.TransportError):
+            get(server, "/health/live")
+    wait_until(lambda: lives(server), what="room for others")
+
+
+def lives(server: Served) -> bool:
+    try:
+        return get(server, "/health/live").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_one_picture_can_be_tried_again_and_then_the_rest(server: Served, farm: Farm) -> None:

@@ -10,8 +10,10 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
@@ -34,6 +36,10 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 << 10
 """Of a request: its headers, and its form."""
+MOST_CONNECTIONS = 600
+"""At once; twice as many as pages that may listen, and with all else within the usual limit of 1024
+open files. Beyond that limit the loop would try without a pause to take what it cannot.
+"""
 ENDING_S = 0.5
 
 ROUTES = [
@@ -101,6 +107,16 @@ def log_failure(handler: RequestHandler) -> None:
         log.error("could not answer", extra={**fields, "status": handler.get_status()})
 
 
+class Bounded(HTTPServer):
+    """Hangs up on those who come while too many are connected."""
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        if len(self._connections) >= MOST_CONNECTIONS:
+            stream.close()
+        else:
+            super().handle_stream(stream, address)
+
+
 def listen(app: Application, settings: Settings) -> HTTPServer:
     """Begin to answer. Raises RejectError where the address cannot be had."""
     host, port = split_listen(settings.web_listen)
@@ -113,7 +129,7 @@ def listen(app: Application, settings: Settings) -> HTTPServer:
             f"{settings.web_listen}: cannot listen there: {why}. Stop that program, or set another "
             f"address in {settings.node_file}, e.g.: web.listen: {host}:{port + 1}"
         ) from error
-    server = HTTPServer(
+    server = Bounded(
         app, max_header_size=MOST_BYTES, max_body_size=MOST_BYTES, max_buffer_size=4 * MOST_BYTES,
         idle_connection_timeout=75, body_timeout=10,
     )  # fmt: skip
