@@ -20,10 +20,9 @@ worker | watch | serve | flower)
   ;;
 esac
 
-# Beyond the container the status page lets in only users. One is made from the password file; it
-# stays as it is afterwards, also with another password.
-if [ "${1:-}" = serve ] && [ -n "${ADMIN_PASSWORD_FILE:-}" ]; then
-  farm users list | grep -q '^admin ' ||
-    farm users add admin --role operate --password-file "$ADMIN_PASSWORD_FILE"
+# Beyond the container the status page lets in only users. The first is made from the password file; it
+# stays as it is afterwards, also with another password, or removed once there are others.
+if [ "${1:-}" = serve ] && [ -n "${ADMIN_PASSWORD_FILE:-}" ] && [ -z "$(farm users list)" ]; then
+  farm users add admin --role operate --password-file "$ADMIN_PASSWORD_FILE"
 fi
 exec farm "$@"

@@ -146,6 +146,30 @@ def test_passwords_are_made_once_for_the_services_user_alone(tmp_path: Path) -> 
     assert {name: path.read_text() for name, path in files.items()} == texts
 
 
+@pytest.mark.parametrize(
+    ("known", "made"),
+    [
+        pytest.param("", True, id="nobody yet"),
+        pytest.param("name   role\nadmin  operate", False, id="the one it made"),
+        pytest.param("name  role\nanna  operate", False, id="it was removed for another"),
+    ],
+)
+def test_a_user_that_was_removed_stays_away(tmp_path: Path, known: str, made: bool) -> None:
+    (tmp_path / ".ready").touch()
+    (tmp_path / "known").write_text(known)
+    farm = tmp_path / "farm"
+    farm.write_text('#!/bin/sh\n[ "$2" = list ] && exec cat "$HOME/known"\necho "$@"\n')
+    farm.chmod(0o755)
+    done = subprocess.run(
+        ["sh", TOP / "ops" / "docker" / "entrypoint.sh", "serve"],
+        capture_output=True, text=True, timeout=30, check=True,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path),
+             "ADMIN_PASSWORD_FILE": "/run/secrets/admin_password"},
+    )  # fmt: skip
+    asked = "users add admin --role operate --password-file /run/secrets/admin_password\n"
+    assert done.stdout == (asked if made else "") + "serve\n"
+
+
 # -- the image ---------------------------------------------------------------------------------
 
 
