@@ -267,6 +267,13 @@ def test_another_name_that_leads_here_is_not_answered(inside: Served, host: str,
     assert "nas" not in answer.text.replace("nasfarm", "")
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "x-forwarded-host", "Forwarded"])
+def test_a_proxy_before_the_loopback_address_lets_nobody_in(inside: Served, header: str) -> None:
+    with inside.browser(**{header: "192.0.2.9"}) as client:
+        answer = client.get("/")
+    assert answer.status_code == 403 and "web.listen" in answer.text
+
+
 def test_a_form_of_another_site_is_refused_here_too(inside: Served) -> None:
     with inside.browser() as client:
         mine = token(client.get("/"))

@@ -24,6 +24,10 @@ HERE = Who("", "operate")
 """Whoever may use this machine's loopback address."""
 
 OTHER_NAME = "Here only localhost and 127.0.0.1 are answered. To listen for others: web.listen."
+PROXIED = (
+    "This came through a proxy, for somebody elsewhere, and here nobody is asked for a login. Let "
+    "the page listen on an address of your network, and lead the proxy there: web.listen."
+)
 OTHER_SITE = "This form was sent by another site's page."
 ONLY_LOOK = "You may look, but not change anything: that needs the role operate."
 TOO_MANY = "Too many wrong passwords from your address. Wait a minute, then try again."
@@ -62,6 +66,9 @@ class Base(RequestHandler):
         if self.site.loopback and not guard.is_loopback(guard.host_of(request.host)):
             # Another site whose name was made to lead here (DNS rebinding).
             raise HTTPError(403, OTHER_NAME)
+        if self.site.loopback and any(name in request.headers for name in guard.FORWARDED):
+            # Many proxies name this address as the host, and would let in whoever reaches them.
+            raise HTTPError(403, PROXIED)
         self.who = HERE if self.site.loopback else await self._known()
         if self.who is None and not self.is_open:
             self.refuse()

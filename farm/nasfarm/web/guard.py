@@ -31,6 +31,9 @@ HEADERS: Mapping[str, str] = {
 }
 """Of every answer, unless a page says otherwise."""
 
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
+"""Headers by which a proxy says that it asks for somebody else."""
+
 OWN_REFERRER = "same-origin"
 """The pages' Referrer-Policy: other sites hear of nothing. With `no-referrer` browsers would hide,
 behind `Origin: null`, also that a form is our own."""
