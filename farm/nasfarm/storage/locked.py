@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from nasfarm.errors import RejectError
 from nasfarm.storage.atomic import storage_errors
+
+TRIES, TRY_S = 10, 0.01
+"""To ask who holds a file holds it for a moment, too."""
 
 
 @contextmanager
@@ -40,18 +44,29 @@ def sole(path: Path, what: str) -> Iterator[None]:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(handle, path):
             raise RejectError(
                 f"{what} is running already (process {holder(path) or 'unknown'}). "
                 "Stop it with: farm down"
-            ) from None
+            )
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+def _taken(handle: int, path: Path) -> bool:
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if holder(path) is not None:
+                return False
+            time.sleep(TRY_S)  # somebody has just looked who holds it
+        else:
+            return True
+    return False
 
 
 def holder(path: Path) -> int | None:
