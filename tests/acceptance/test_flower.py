@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -263,6 +264,14 @@ def test_on_this_machine_it_needs_no_login_and_answers_to_no_other_name(tmp_path
         shut = ask(yard, "/api/worker/shutdown/slot0@nas", auth=None, method="POST")
         assert shut.status_code == 403
         assert "Access-Control-Allow-Origin" not in ask(yard, "/tasks", auth=None).headers
+
+
+def test_a_large_request_is_not_read_before_it_is_refused(tmp_path: Path) -> None:
+    with alone(tmp_path, "redis://127.0.0.1:1/0") as yard:
+        wait_until(lambda: answers_openly(yard), what="Flower")
+        with socket.create_connection(("127.0.0.1", yard.ports[1]), 10) as client:
+            client.sendall(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n")
+            assert client.recv(100) in (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 def answers_openly(yard: Farmyard) -> bool:

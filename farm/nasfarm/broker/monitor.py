@@ -22,8 +22,10 @@ from flower.app import Flower
 from flower.events import Events
 from flower.options import default_options as options
 from flower.urls import settings as pages
+from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.ioloop import IOLoop
+from tornado.netutil import bind_sockets
 from tornado.web import RequestHandler
 
 from nasfarm.broker.celery_app import create_celery
@@ -41,6 +43,9 @@ FORGET_S = 600
 """A worker that was not heard of for so long is shown no more."""
 RETRY_S = 2.0
 """Pause between two tries to hear events from a broker that is away."""
+MOST_BYTES = 1 << 20
+"""Of a request: it is read whole before it is refused. Flower's own form for rows has 10 kB."""
+IDLE_S, BODY_S = 75, 10
 COLUMNS = "name,args,state,result,received,runtime,worker"
 READS = ("GET", "HEAD", "OPTIONS")
 TABLE = "/tasks/datatable"
@@ -108,6 +113,14 @@ class Guarded(Flower):  # type: ignore[misc]
     """Flower behind a login, whatever is asked for."""
 
     login: Login | None = None
+
+    def start_http_server(self) -> None:
+        """Begin to listen. Raises OSError. Flower's own takes 100 MB from anybody, at any pace."""
+        sockets = bind_sockets(self.options.port, self.options.address)
+        server = HTTPServer(
+            self, max_body_size=MOST_BYTES, idle_connection_timeout=IDLE_S, body_timeout=BODY_S
+        )
+        server.add_sockets(sockets)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
         status = refusal(
