@@ -11,7 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "monitoring.md"
 PAGE = "http://127.0.0.1:8790/metrics"
 RATE_S = "60s"
 """What $__rate_interval is in Grafana where Prometheus scrapes every 15 s."""
+
+SCRAPE_S = 3
+"""A scrape may take no longer, also where much else runs."""
+
+CHUNKS = "farm_chunks_total"
 
 CELLAR = NodeReport(
     "cellar", "b", "0.1.0", 1, ("home",), ("photos",), (Slot(0, (0,), 7, "ready"),),
@@ -99,10 +104,10 @@ class Scraped:
     """A farm that has run jobs, and the Prometheus that scrapes it."""
 
     yard: Farmyard
-    ok: int
-    errors: int
     page: str
     url: str
+    ok: int = 0
+    errors: int = 0
 
     def told(self) -> str:
         """What its page tells now."""
@@ -121,6 +126,14 @@ class Scraped:
         """The series that an expression has now."""
         found: list[Any] = self.ask("query", query=expression)["result"]
         return found
+
+    def await_series(self, expression: str) -> None:
+        """Wait until the expression has one."""
+        try:
+            wait_until(lambda: self.query(expression) != [], 60, f"a series of {expression}")
+        except AssertionError as error:
+            (target,) = self.ask("targets")["activeTargets"]
+            raise AssertionError(f"{error}; last scrape: {target}") from error
 
 
 @pytest.fixture(scope="module")
@@ -142,12 +155,12 @@ def scraped(
                 serving(yard, page),
                 running(prometheus, files, page, port) as url,
             ):
+                idle = Scraped(yard, f"http://127.0.0.1:{page}/metrics", url)
+                # What was counted before the first scrape has no rate.
+                idle.await_series(CHUNKS)
                 done = work(yard)
-                scraped = Scraped(
-                    yard, done["ok"], done["errors"], f"http://127.0.0.1:{page}/metrics", url
-                )
-                seen = f"sum(rate(farm_chunks_total[{RATE_S}])) > 0"
-                wait_until(lambda: scraped.query(seen) != [], 60, "a rate is known")
+                scraped = replace(idle, ok=done["ok"], errors=done["errors"])
+                scraped.await_series(f"sum(rate({CHUNKS}[{RATE_S}])) > 0")
                 yield scraped
     finally:
         yard.close()
@@ -183,9 +196,9 @@ def reporting(farm: Farm) -> Iterator[None]:
 
 @contextmanager
 def running(program: str, files: Path, page: int, port: int) -> Iterator[str]:
-    """Prometheus with the project's own files, but for the port and a scrape a second."""
+    """Prometheus with the project's own files, but for the port and more scrapes."""
     settings = yaml.safe_load((files / "prometheus.yml").read_text())
-    settings["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    settings["global"] = {"scrape_interval": f"{SCRAPE_S}s", "evaluation_interval": "1s"}
     settings["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{page}"]
     config, url = files / "tried.yml", f"http://127.0.0.1:{port}"
     config.write_text(yaml.safe_dump(settings))
