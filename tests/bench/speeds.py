@@ -190,7 +190,8 @@ def _pair(
             print(yard.ok("tune", model, "--seconds", 60, timeout_s=240).out, flush=True)
             yard.ok("down")
             yard.up()
-        folders[name] = ground.crowd(ground.full_hd, "full-hd", ground.few, name)
+        # Long enough that a job's beginning and end, which no slot shares, hardly count.
+        folders[name] = ground.crowd(ground.full_hd, "full-hd", ground.images // 4, name)
         farms[name] = opened(yard)
 
     def rate(name: str, farm: Farm) -> float:
