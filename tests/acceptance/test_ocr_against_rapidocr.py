@@ -39,7 +39,10 @@ def read_texts(
     stages = Stages(folder)
     recipe = stages.recipe("ocr")
     found = stages.find(pictures, recipe)
-    return [tuple(map_named("ocr")(findings)["texts"]) for findings in found], stages.runs(recipe)
+    read = map_named("ocr")
+    seen = zip(found, pictures, strict=True)
+    texts = [read(each, (one.width, one.height), recipe)["texts"] for each, one in seen]
+    return [tuple(each) for each in texts], stages.runs(recipe)
 
 
 def their_texts(blobs: Sequence[bytes]) -> list[list[tuple[Polygon, str, float]]]:

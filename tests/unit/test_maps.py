@@ -9,11 +9,14 @@ import pytest
 from PIL import Image
 
 from nasfarm.core.findings import Finding
-from nasfarm.core.lines import Class, Detection, Embedding, Text
+from nasfarm.core.lines import Class, Detection, Embedding, Fields, Text
+from nasfarm.core.recipes import ResolvedRecipe
 from nasfarm.errors import RejectError, UnknownNameError
 from nasfarm_workers.pixels import Picture
 from nasfarm_workers.recipes.maps import found_in, map_named
 from nasfarm_workers.recipes.pictures import draw
+
+RECIPE = ResolvedRecipe("any", "detect", (), {}, 16, 0)
 
 
 def finding(score: float, *box: float, label: str = "cat") -> Finding:
@@ -21,13 +24,19 @@ def finding(score: float, *box: float, label: str = "cat") -> Finding:
     return Finding((x1, y1, x2, y2), score, 15, label)
 
 
+def mapped(name: str, findings: list[Finding]) -> Fields:
+    """What the map says of a picture of 640 x 480 pixels."""
+    return map_named(name)(findings, (640, 480), RECIPE)
+
+
 def test_detections_are_rounded_and_sorted_by_score_then_box() -> None:
-    fields = map_named("detect")(
+    fields = mapped(
+        "detect",
         [
             finding(0.50004, 30, 0, 40, 10),
             finding(0.9126, 10.46, 20.04, 110.0, 300.25),
             finding(0.49996, 20, 0, 40, 10),
-        ]
+        ],
     )
     assert fields == {
         "detections": (
@@ -40,11 +49,12 @@ def test_detections_are_rounded_and_sorted_by_score_then_box() -> None:
 
 def test_texts_keep_their_order() -> None:
     corners = ((1.04, 2.0), (9.0, 2.0), (9.0, 4.0), (1.0, 4.06))
-    fields = map_named("ocr")(
+    fields = mapped(
+        "ocr",
         [
             Finding((1, 2, 9, 4), 0.61239, polygon=corners, text="second"),
             Finding((1, 0, 9, 2), 0.99999, text="first"),
-        ]
+        ],
     )
     assert fields == {
         "texts": (
@@ -56,13 +66,13 @@ def test_texts_keep_their_order() -> None:
 
 def test_classes_keep_their_order() -> None:
     box = (0.0, 0.0, 640.0, 480.0)
-    fields = map_named("classify")([Finding(box, 0.61239, 2, "tabby"), finding(0.2, *box)])
+    fields = mapped("classify", [Finding(box, 0.61239, 2, "tabby"), finding(0.2, *box)])
     assert fields == {"classes": (Class("tabby", 0.612), Class("cat", 0.2))}
 
 
 def test_a_pictures_embedding_is_taken_over() -> None:
     one = Finding((0, 0, 640, 480), 1.0, vector=b"1234")
-    assert map_named("embed")([one]) == {"embedding": Embedding(b"1234")}
+    assert mapped("embed", [one]) == {"embedding": Embedding(b"1234")}
 
 
 @pytest.mark.parametrize(
@@ -77,14 +87,14 @@ def test_a_recipe_that_does_not_give_one_embedding_a_picture_is_told(
     findings: list[Finding],
 ) -> None:
     with pytest.raises(RejectError, match=r"expected one embedding.*head: embed"):
-        map_named("embed")(findings)
+        mapped("embed", findings)
 
 
 @pytest.mark.parametrize(
     ("name", "field"), [("detect", "detections"), ("ocr", "texts"), ("classify", "classes")]
 )
 def test_nothing_found_is_an_empty_field(name: str, field: str) -> None:
-    assert map_named(name)([]) == {field: ()}
+    assert mapped(name, []) == {field: ()}
 
 
 def test_an_unknown_map_names_the_nearest() -> None:

@@ -38,7 +38,7 @@ def test_detect_is_one_stage_over_the_image() -> None:
     assert [(s.name, s.of, str(s.model)) for s in recipe.stages] == [
         ("detect", "image", "nanodet-g@9/int8")
     ]
-    assert recipe.params == {"score": 0.35, "pictures": 0}
+    assert recipe.params == {"score": 0.35, "pictures": 0, "gate": "none"}
     assert (recipe.map, recipe.chunk_items, recipe.max_side) == ("detect", 32, 0)
 
 
@@ -46,8 +46,8 @@ def test_one_model_serves_two_recipes_by_another_head() -> None:
     classify, embed = (resolve(load(None, name), [], pin) for name in ("classify", "embed"))
     assert classify.models == embed.models == "efficientnet-lite0@9/int8"
     assert [stage.head for stage in (*classify.stages, *embed.stages)] == ["", "embed"]
-    assert classify.params == {"top": 5, "score": 0.1, "pictures": 0}
-    assert embed.params == {"pictures": 0}
+    assert classify.params == {"top": 5, "score": 0.1, "pictures": 0, "gate": "none"}
+    assert embed.params == {"pictures": 0, "gate": "none"}
 
 
 def test_ocr_finds_turns_and_reads() -> None:
@@ -57,7 +57,7 @@ def test_ocr_finds_turns_and_reads() -> None:
         ("cls", "det", "ppocr-v4-cls"),
         ("rec", "cls", "ppocr-v4-rec"),
     ]
-    assert recipe.params == {"score": 0.5, "pictures": 0}
+    assert recipe.params == {"score": 0.5, "pictures": 0, "gate": "none"}
     assert (recipe.map, recipe.chunk_items, recipe.max_side) == ("ocr", 8, 2000)
 
 
@@ -72,7 +72,7 @@ def test_an_own_recipe_may_leave_out_what_has_a_default(tmp_path: Path) -> None:
     recipe = own(tmp_path)
     assert recipe.stages[0].of == "image"
     assert (recipe.chunk_items, recipe.max_side) == (16, 0)
-    assert recipe.params[-1].name == "pictures"
+    assert [param.name for param in recipe.params[-2:]] == ["pictures", "gate"]
     assert repr(recipe.params[0].default) == "1.0"
 
 

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nasfarm.core.recipes import ResolvedRecipe
+from nasfarm.core.recipes import FOUND, ResolvedRecipe
+from nasfarm.core.reduced import Fact
 
 FORMAT = 1
 """Format of the job folder; older ones are read or migrated."""
 
-NEWEST_FORMAT = 2
-"""Format of a job that grows, or has frames of videos: versions that know no such job leave it."""
+GROWING_FORMAT = 2
+"""Of a job that grows, or has frames of videos: versions that know no such job leave it."""
+
+NEWEST_FORMAT = 3
+"""Of a job whose recipe has a reduce of its own, or a gate."""
 
 
 class State(StrEnum):
@@ -141,7 +145,9 @@ class Job:
     @property
     def format(self) -> int:
         """The format of its folder."""
-        return NEWEST_FORMAT if self.rolling or self.frames else FORMAT
+        if self.recipe.reduce != FOUND or self.recipe.gated:
+            return NEWEST_FORMAT
+        return GROWING_FORMAT if self.rolling or self.frames else FORMAT
 
     @property
     def rolling(self) -> bool:
@@ -164,6 +170,12 @@ class Summary:
     errors: int
     found: tuple[tuple[str, int], ...]
     """Label and how often it was found over the whole job, the most frequent first."""
+    facts: tuple[Fact, ...] = ()
+    """What the recipe's reduce says."""
+    times: tuple[tuple[str, int], ...] = ()
+    """Where the times of items come from (`exif`, `name`, `video`, `mtime`) and of how many."""
+    notes: tuple[str, ...] = ()
+    """Sentences that a reader should know."""
 
 
 @dataclass(frozen=True, slots=True)

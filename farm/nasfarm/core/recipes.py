@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nasfarm.core.models import PinnedModel
+
+NO_GATE, MOTION = "none", "motion"
+"""What the parameter `gate` may be."""
 
 WHOLE_IMAGE = "image"
 """The `of` of a stage that sees the whole image."""
 
 ParamValue = float | int | str | bool
 
+FOUND = "found"
+"""The `reduce` of a recipe that does not say one: how often each label was found."""
+
+Point = tuple[float, float]
+"""x and y of a place in the picture, 0..1 from its left and top."""
+Shapes = Mapping[str, tuple[Point, ...]]
+"""Name → the corners of a zone, three or more, or the two ends of a line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A value the user may set with `--set name=value`. Numbers lie in least..most."""
+    """A value the user may set with `--set name=value`. Numbers lie in least..most, a text with
+    `choices` is one of them.
+    """
 
     name: str
     type: str  # number | integer | text | flag
@@ -23,6 +36,7 @@ class Param:
     help: str
     least: float | None = None
     most: float | None = None
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +54,12 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A recipe as written: `map` names the pure code that turns findings into the line's fields.
+    """A recipe as written: `map` names the pure code that turns findings into the line's fields,
+    `reduce` that which turns a job's lines into what its summary and report say.
 
     chunk_items: how many items one chunk holds at most.
     max_side: pictures are decoded no larger than this many pixels a side; 0: as large as they are.
+    zones, lines: where in the picture things are looked for, and what they cross.
     """
 
     name: str
@@ -53,6 +69,9 @@ class Recipe:
     map: str
     chunk_items: int
     max_side: int
+    reduce: str = FOUND
+    zones: Shapes = field(default_factory=dict)
+    lines: Shapes = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +94,14 @@ class ResolvedRecipe:
     params: Mapping[str, ParamValue]
     chunk_items: int
     max_side: int
+    reduce: str = FOUND
+    zones: Shapes = field(default_factory=dict)
+    lines: Shapes = field(default_factory=dict)
+
+    @property
+    def gated(self) -> bool:
+        """Whether frames that did not change inherit the result of the one before."""
+        return self.params.get("gate", NO_GATE) != NO_GATE
 
     @property
     def models(self) -> str:

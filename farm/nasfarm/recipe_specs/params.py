@@ -43,6 +43,8 @@ def checked_param(param: Param, place: str) -> Param:
 
 
 def _in_range(param: Param, value: ParamValue, written: object, place: str) -> ParamValue:
+    if isinstance(value, str) and param.choices and value not in param.choices:
+        raise _refused(param, written, place)
     if isinstance(value, str | bool):
         return value
     least = -math.inf if param.least is None else param.least
@@ -57,6 +59,8 @@ def _refused(param: Param, got: object, place: str) -> RejectError:
 
 
 def _wanted(param: Param) -> str:
+    if param.choices:
+        return f"one of {', '.join(param.choices)}"
     kind = {
         "number": "a number",
         "integer": "a whole number",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from nasfarm.core import wire
 from nasfarm.core.models import ModelRef
-from nasfarm.core.recipes import WHOLE_IMAGE, Param, Recipe, Stage
+from nasfarm.core.recipes import MOTION, NO_GATE, WHOLE_IMAGE, Param, Recipe, Stage
 from nasfarm.errors import RejectError
 from nasfarm.recipe_specs.params import checked_param
 
@@ -20,7 +20,15 @@ PICTURES = Param(
     least=0,
     most=1000,
 )
-"""Every recipe has this parameter."""
+GATE = Param(
+    name="gate",
+    type="text",
+    default=NO_GATE,
+    help="motion: frames of a fixed camera that did not change inherit the result before them.",
+    choices=(NO_GATE, MOTION),
+)
+EVERY = (PICTURES, GATE)
+"""Every recipe has these parameters."""
 
 MOST_CHUNK_ITEMS = 1024
 MOST_SIDE = 32_768
@@ -59,10 +67,13 @@ def recipe_from(written: Mapping[str, Any], name: str, place: str) -> Recipe:
         name=name,
         help=rest.help,
         stages=stages,
-        params=(*_checked_params(params, place), PICTURES),
+        params=(*_checked_params(params, place), *EVERY),
         map=rest.map,
         chunk_items=rest.chunk_items,
         max_side=rest.max_side,
+        reduce=rest.reduce,
+        zones=rest.zones,
+        lines=rest.lines,
     )
 
 
@@ -124,7 +135,7 @@ def _check_stages(stages: tuple[Stage, ...], place: str) -> None:
 
 
 def _checked_params(params: tuple[Param, ...], place: str) -> tuple[Param, ...]:
-    taken = {PICTURES.name, "model"}  # `--set model=` chooses the model
+    taken = {*(param.name for param in EVERY), "model"}  # `--set model=` chooses the model
     checked = []
     for param in params:
         if not _NAME.fullmatch(param.name) or param.name in taken:

@@ -89,6 +89,9 @@ def resolve(
         params=chosen.params,
         chunk_items=recipe.chunk_items,
         max_side=recipe.max_side,
+        reduce=recipe.reduce,
+        zones=recipe.zones,
+        lines=recipe.lines,
     )
 
 

@@ -54,5 +54,5 @@ def _good(
         time_source=time_source,
         note=note,
         frame=item.frame,
-        fields=map_named(recipe.map)(findings),
+        fields=map_named(recipe.map)(findings, (picture.width, picture.height), recipe),
     )

@@ -7,15 +7,19 @@ from typing import Any
 
 from nasfarm.core.findings import Finding
 from nasfarm.core.lines import Box, Class, Detection, Embedding, Fields, Polygon, Text
+from nasfarm.core.recipes import ResolvedRecipe
 from nasfarm.errors import RejectError, UnknownNameError
 
-Map = Callable[[Sequence[Finding]], Fields]
+Size = tuple[int, int]
+"""Width and height of the upright original in pixels."""
+
+Map = Callable[[Sequence[Finding], Size, ResolvedRecipe], Fields]
 
 _SCORE_DIGITS = 3
 _PIXEL_DIGITS = 1
 
 
-def detect(findings: Sequence[Finding]) -> Fields:
+def detect(findings: Sequence[Finding], _size: Size, _recipe: ResolvedRecipe) -> Fields:
     """`detections`, highest score first, then by box, so that equal ones have one order."""
     found = [
         Detection(f.label, f.class_id, round(f.score, _SCORE_DIGITS), _rounded_box(f.box))
@@ -24,7 +28,7 @@ def detect(findings: Sequence[Finding]) -> Fields:
     return {"detections": tuple(sorted(found, key=lambda d: (-d.score, d.box, d.class_id)))}
 
 
-def ocr(findings: Sequence[Finding]) -> Fields:
+def ocr(findings: Sequence[Finding], _size: Size, _recipe: ResolvedRecipe) -> Fields:
     """`texts`, in the order given, which is reading order. Four corners each."""
     return {
         "texts": tuple(
@@ -34,12 +38,12 @@ def ocr(findings: Sequence[Finding]) -> Fields:
     }
 
 
-def classify(findings: Sequence[Finding]) -> Fields:
+def classify(findings: Sequence[Finding], _size: Size, _recipe: ResolvedRecipe) -> Fields:
     """`classes`, in the order given, the likeliest first."""
     return {"classes": tuple(Class(f.label, round(f.score, _SCORE_DIGITS)) for f in findings)}
 
 
-def embed(findings: Sequence[Finding]) -> Fields:
+def embed(findings: Sequence[Finding], _size: Size, _recipe: ResolvedRecipe) -> Fields:
     """`embedding`. Raises RejectError where a picture does not have exactly one."""
     vectors = [finding.vector for finding in findings if finding.vector]
     if len(vectors) != 1:
