@@ -1,13 +1,15 @@
-"""THE REDUCE FLOW: a job's published chunks → results.jsonl → pictures → summary. Only calls.
+"""THE REDUCE FLOW: a job's published chunks → results.jsonl → reduce → tables → pictures →
+summary. Only calls.
 
 It may run twice, or on two nodes at once: every file is replaced as a whole by the same bytes.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 from nasfarm.core.items import HOME_ROOT, Item, stem
 from nasfarm.core.jobs import (
@@ -24,11 +26,14 @@ from nasfarm.jobs.daily import show_day
 from nasfarm.jobs.dropped import Day
 from nasfarm.jobs.manifest import read_items
 from nasfarm.jobs.results import joined, merged, parsed, write_results
+from nasfarm.jobs.tables import write_tables
 from nasfarm.storage.atomic import storage_errors, write_file
 from nasfarm_workers.pixels import Picture
 from nasfarm_workers.progress import Progress
+from nasfarm_workers.recipes.counts import Counts
 from nasfarm_workers.recipes.maps import found_in
 from nasfarm_workers.recipes.pictures import draw
+from nasfarm_workers.recipes.reduces import reduced_by
 from nasfarm_workers.runtime.decode import decode
 from nasfarm_workers.worker import Worker
 
@@ -37,14 +42,16 @@ PICTURE_SIDE = 1600
 
 
 def run_reduce(job: Job, worker: Worker, beat: Progress) -> bool:
-    """Finish a job; False where a chunk is still missing. Raises LeaseLostError, StorageError."""
+    """Finish a job; False where a chunk is still missing.
+
+    Raises LeaseLostError, StorageError; RejectError where its lines cannot be reduced.
+    """
     if job.rolling:
         return refresh(job, worker, beat)
     plan = worker.jobs.plan(job)
     if len(worker.jobs.done_chunks(job.job_id)) < end_of_plan(plan):
         return False
-    summary = put_together(job, plan, merged(worker.jobs, job.job_id, plan), worker, beat)
-    worker.jobs.finish(summary, worker.broker.leases.pace(job.job_id))
+    put_together(job, plan, merged(worker.jobs, job.job_id, plan), worker, beat)
     worker.broker.leases.forget(job.job_id)
     return True
 
@@ -65,8 +72,7 @@ def refresh(job: Job, worker: Worker, beat: Progress) -> bool:
     fresh = done - set(numbers_in(jobs.refreshed(job_id).chunks))
     anew = whole or not jobs.results(job_id).exists()
     lines = merged(jobs, job_id, plan) if anew else joined(jobs, job_id, plan, fresh)
-    summary = put_together(job, plan, lines, worker, beat)
-    jobs.finish(summary, worker.broker.leases.pace(job_id))
+    put_together(job, plan, lines, worker, beat)
     shown = show(job, worker, beat, last=whole)
     jobs.refresh(job_id, Refreshed(ranges_of(done), sealed=whole and shown))
     if whole and shown:
@@ -76,17 +82,20 @@ def refresh(job: Job, worker: Worker, beat: Progress) -> bool:
 
 def put_together(
     job: Job, plan: Sequence[Segment], lines: Iterable[bytes], worker: Worker, beat: Progress
-) -> Summary:
-    """Write the results and draw their pictures; what there is to say of all of them."""
-    status: Counter[str] = Counter()
-    found: Counter[str] = Counter()
-    write_results(worker.jobs.results(job.job_id), counted(lines, status, found, beat))
+) -> None:
+    """Write the results, all that is made of them, and last the summary."""
+    folder, results = worker.jobs.path(job.job_id), worker.jobs.results(job.job_id)
+    counts = Counts()
+    write_results(results, counted(lines, counts, beat))
+    reduced = reduced_by(job.recipe, records(results, beat))
+    write_tables(folder / "tables", reduced.tables)
     draw_pictures(job, worker, beat)
-    most_first = tuple(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))
-    return Summary(
-        job.job_id, newest_generation(plan), items_in(plan), status["ok"], status["error"],
-        most_first,
+    summary = Summary(
+        job.job_id, newest_generation(plan), items_in(plan),
+        counts.status["ok"], counts.status["error"], tuple(counts.most_first),
+        facts=reduced.facts, times=tuple(counts.times), notes=reduced.notes,
     )  # fmt: skip
+    worker.jobs.finish(summary, worker.broker.leases.pace(job.job_id))
 
 
 def show(job: Job, worker: Worker, beat: Progress, *, last: bool) -> bool:
@@ -99,16 +108,20 @@ def show(job: Job, worker: Worker, beat: Progress, *, last: bool) -> bool:
     )  # fmt: skip
 
 
-def counted(
-    lines: Iterable[bytes], status: Counter[str], found: Counter[str], beat: Progress
-) -> Iterator[bytes]:
+def counted(lines: Iterable[bytes], counts: Counts, beat: Progress) -> Iterator[bytes]:
     """The lines as they are, counted on their way."""
     for line in lines:
-        record = parsed(line)
-        status[record["status"]] += 1
-        found.update(found_in(record))
+        counts.add(parsed(line))
         beat.step()
         yield line
+
+
+def records(results: Path, beat: Progress) -> Iterator[dict[str, Any]]:
+    """The lines as JSON documents, read one by one. Raises StorageError, and as `Progress.step`."""
+    with storage_errors(results), open(results, "rb") as file:
+        for line in file:
+            beat.step()
+            yield parsed(line)
 
 
 def draw_pictures(job: Job, worker: Worker, beat: Progress) -> None:

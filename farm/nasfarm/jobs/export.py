@@ -15,6 +15,9 @@ from nasfarm.core import wire
 
 FORMATS = ("jsonl", "csv", "coco", "yolo", "npy")
 
+MARK = "\ufeff"
+"""The byte order mark: without it Excel reads Chinese names as something else."""
+
 Line = Mapping[str, Any]
 """One result line as JSON has it."""
 Lines = Callable[[], Iterator[Line]]
@@ -50,12 +53,12 @@ def write_jsonl(lines: Lines, out: BinaryIO) -> Exported:
 def write_csv(lines: Lines, out: BinaryIO) -> Exported:
     """A row for each thing found; one row for an item without any, and for one that failed.
 
-    UTF-8 with a byte order mark: without it Excel reads Chinese names as something else.
+    UTF-8 that begins with MARK.
     """
     text = io.TextIOWrapper(out, encoding="utf-8", newline="")
     count = 0
     try:
-        text.write("\ufeff")
+        text.write(MARK)
         table = csv.DictWriter(text, CSV_COLUMNS, restval="", extrasaction="ignore")
         table.writeheader()
         for line in lines():
@@ -69,11 +72,11 @@ def write_csv(lines: Lines, out: BinaryIO) -> Exported:
 def _rows(line: Line) -> Iterator[dict[str, object]]:
     frame = line.get("frame") or {}
     about = {name: line.get(name, "") for name in _COPIED}
-    about |= {"item": _cell(line["item"])}
+    about |= {"item": cell(line["item"])}
     about |= {"frame": frame.get("number", ""), "seconds": frame.get("seconds", "")}
     error = line.get("error")
     if error:
-        yield about | {"error_code": error["code"], "error": _cell(error["message"])}
+        yield about | {"error_code": error["code"], "error": cell(error["message"])}
         return
     empty = True
     for found, thing in _things(line):
@@ -94,7 +97,7 @@ def _things(line: Line) -> Iterator[tuple[str, object]]:
 def _described(thing: object) -> dict[str, object]:
     if not isinstance(thing, Mapping):
         return {"more": thing}
-    row: dict[str, object] = {name: _cell(thing[name]) for name in _WORDS if name in thing}
+    row: dict[str, object] = {name: cell(thing[name]) for name in _WORDS if name in thing}
     if "score" in thing:
         row["score"] = thing["score"]
     if "box" in thing:
@@ -105,7 +108,8 @@ def _described(thing: object) -> dict[str, object]:
     return row | ({"more": wire.encode(rest).decode()} if rest else {})
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Text as a cell of a CSV file."""
     # A spreadsheet runs a cell that begins like a formula, and photos hold any text: an
     # apostrophe makes it text (OWASP, "CSV injection").
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

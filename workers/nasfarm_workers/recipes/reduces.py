@@ -7,7 +7,8 @@ from typing import Any
 
 from nasfarm.core.recipes import FOUND, ResolvedRecipe
 from nasfarm.core.reduced import Reduced
-from nasfarm.errors import UnknownNameError
+from nasfarm.errors import FarmError, RejectError, UnknownNameError
+from nasfarm_workers.recipes.sound import check_reduced
 
 Record = Mapping[str, Any]
 """A result line as its JSON document."""
@@ -16,10 +17,8 @@ Reduce = Callable[[Iterable[Record], ResolvedRecipe], Reduced]
 """Reads the lines once, from the first, and holds none: there may be a million."""
 
 
-def found(lines: Iterable[Record], _recipe: ResolvedRecipe) -> Reduced:
+def found(_lines: Iterable[Record], _recipe: ResolvedRecipe) -> Reduced:
     """Nothing beyond what is counted for every job."""
-    for _ in lines:
-        pass
     return Reduced()
 
 
@@ -28,6 +27,24 @@ def reduce_named(name: str) -> Reduce:
     if name not in _REDUCES:
         raise UnknownNameError.of("reduce", name, _REDUCES, "Check `reduce` in the recipe.")
     return _REDUCES[name]
+
+
+def reduced_by(recipe: ResolvedRecipe, lines: Iterable[Record]) -> Reduced:
+    """What the recipe's reduce makes of the lines, checked.
+
+    Raises RejectError where it breaks off or gives what cannot be shown: asked again, it would
+    again. What reading the lines raises goes on as it is.
+    """
+    reduce = reduce_named(recipe.reduce)
+    place = f"reduce '{recipe.reduce}' of recipe '{recipe.name}'"
+    try:
+        reduced = reduce(lines, recipe)
+    except (FarmError, MemoryError):
+        raise
+    except Exception as error:  # an installed package's code may raise anything
+        raise RejectError(f"{place}: {type(error).__name__}: {error}", code="reduce") from error
+    check_reduced(reduced, place)
+    return reduced
 
 
 _REDUCES: dict[str, Reduce] = {FOUND: found}
