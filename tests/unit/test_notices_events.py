@@ -16,7 +16,6 @@ from nasfarm.core.notice_events import (
     Source,
     camera_folder,
     events_of,
-    in_polygon,
     matched,
     path_of,
     shown_path,
@@ -120,19 +119,6 @@ def test_everything_that_a_condition_says_must_hold(
 def test_a_thing_is_where_its_foot_is(foot: tuple[float, float], inside: bool) -> None:
     when = rule({"zone": LOWER_HALF}).when
     assert (matched(when, line(detections=[thing(foot=foot)])) is not None) is inside
-
-
-def test_a_zone_may_be_hollowed_out() -> None:
-    letter_u = [(0, 0), (0.3, 0), (0.3, 0.7), (0.7, 0.7), (0.7, 0), (1, 0), (1, 1), (0, 1)]
-    assert not in_polygon((0.5, 0.5), letter_u)
-    assert in_polygon((0.5, 0.8), letter_u)
-    assert in_polygon((0.1, 0.1), letter_u)
-
-
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_a_triangle_holds_what_its_three_sides_say(x: float, y: float) -> None:
-    if abs(y - x) > 1e-6:
-        assert in_polygon((x, y), [(0, 0), (1, 1), (0, 1)]) is (y > x)
 
 
 # -- when --------------------------------------------------------------------------------------

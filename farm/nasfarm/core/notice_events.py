@@ -11,15 +11,15 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from nasfarm.core.items import HOME_ROOT
-from nasfarm.core.notices import Condition, NoticeRule, Point
+from nasfarm.core.notices import Condition, NoticeRule
+from nasfarm.core.places import foot, in_polygon
+from nasfarm.core.recipes import Point
 
 ResultLine = Mapping[str, Any]
 """A published line, as its JSON document."""
 
 TAKEN = "inbox/.taken/"
 """Where dropped files lie, below the home: `inbox/.taken/<recipe>/<date>/…`."""
-
-_NEAR = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,32 +164,13 @@ def _verdicts(line: ResultLine) -> Iterator[str]:
 
 def _stands_in(thing: Mapping[str, Any], zone: Sequence[Point], line: ResultLine) -> bool:
     if "box" in thing:
-        left, _, right, bottom = thing["box"]
+        box = thing["box"]
     elif "polygon" in thing:
         xs, ys = zip(*thing["polygon"], strict=True)
-        left, right, bottom = min(xs), max(xs), max(ys)
+        box = (min(xs), min(ys), max(xs), max(ys))
     else:
         return False  # it is said of the whole picture
-    foot = ((left + right) / 2 / line["width"], bottom / line["height"])
-    return in_polygon((min(1.0, max(0.0, foot[0])), min(1.0, max(0.0, foot[1]))), zone)
-
-
-def in_polygon(point: Point, corners: Sequence[Point]) -> bool:
-    """Whether a point lies in a polygon; its edge belongs to it.
-
-    Who is cut off by the picture's lower edge stands on the edge of a zone that reaches down to it.
-    """
-    x, y = point
-    inside = False
-    for (x1, y1), (x2, y2) in zip(corners, [*corners[1:], corners[0]], strict=True):
-        across = (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)
-        between = min(x1, x2) - _NEAR <= x <= max(x1, x2) + _NEAR
-        if between and min(y1, y2) - _NEAR <= y <= max(y1, y2) + _NEAR and abs(across) < _NEAR:
-            return True
-        # A ray to the right crosses the edges of the polygon an odd number of times from inside.
-        if (y1 > y) != (y2 > y) and x < x1 + (y - y1) * (x2 - x1) / (y2 - y1):
-            inside = not inside
-    return inside
+    return in_polygon(foot(box, line["width"], line["height"]), zone)
 
 
 # -- what is said of it ----------------------------------------------------------------------

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from nasfarm.core.recipes import Point
 from nasfarm.errors import RejectError, UnknownNameError
-
-Point = tuple[float, float]
-"""x and y as parts of the picture's width and height, 0..1 from the top left."""
 
 MOST_ATTACHED_KB = 1024
 LONGEST_COOLDOWN_S = 7 * 86_400.0
