@@ -24,6 +24,7 @@ from nasfarm.jobs.dropped import Day
 from nasfarm.plan.chunks import Run, hint_of, plan_runs
 from nasfarm.plan.sizes import sizes
 from nasfarm.recipe_specs import specs
+from nasfarm.recipe_specs.named import check_named
 from nasfarm.reconcile import mend
 from nasfarm.storage.atomic import storage_errors
 
@@ -84,6 +85,7 @@ class Days:
         """Accept the job of a day, empty as yet. Raises RejectError where the recipe cannot run."""
         home, rules = self.home, self.rules_of(day)
         resolved = specs.resolve(specs.load(home.recipes, day.recipe), rules.sets, home.models.pin)
+        check_named(resolved, home.models.labels)
         watched = Watched(day.day, rules.sidecars, rules.daily_csv)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         named = day.job_id

@@ -23,6 +23,7 @@ from nasfarm.plan.chunks import Run, plan_runs
 from nasfarm.plan.sizes import Sizes, sizes
 from nasfarm.plan.suited import check_suited
 from nasfarm.recipe_specs import specs
+from nasfarm.recipe_specs.named import check_named
 from nasfarm.reconcile import mend
 
 
@@ -31,6 +32,7 @@ def submit(request: Request, home: Home, broker: Broker) -> Submitted:
     broker.check()
     spec = specs.load(home.recipes, request.recipe)
     recipe = specs.resolve(spec, request.sets, home.models.pin)
+    check_named(recipe, home.models.labels)
     check_suited(recipe, broker.presence.alive())
     tally = Tally()
     with spool(home.scratch) as found, home.jobs.draft() as draft:

@@ -34,7 +34,7 @@ README = TREE / "README.md"
 GUIDE = TREE / "docs" / "guide"
 PAGES = [README, TREE / "README.zh.md", *sorted(GUIDE.glob("*.md"))]
 ONE_BOX = [
-    "README", "first-hour", "submit", "videos", "results", "recipes", "models", "running",
+    "README", "first-hour", "submit", "videos", "results", "recipes", "people", "models", "running",
     "inbox", "keeping", "security", "status-page",
 ]  # fmt: skip
 """Read in this order, in a home that is fresh for the first; one alone is read in a fresh home."""
@@ -43,7 +43,7 @@ OWN_HOME = ["cameras", "upkeep"]
 """Each is read in a home of its own, its farm up: they change its settings, or remove it."""
 SECOND_BOX = GUIDE / "second-box.md"
 BLOCK = re.compile(r"^```(\w+) ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-JOB = re.compile(r"\b[a-z]+-[0-9a-f]{10}(-\d+)?\b")
+JOB = re.compile(r"\b[a-z]+(-[a-z]+)*-[0-9a-f]{10}(-\d+)?\b")
 CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
 
 

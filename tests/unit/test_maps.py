@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from nasfarm.core import wire
 from nasfarm.core.findings import Finding
 from nasfarm.core.lines import Class, Detection, Embedding, Fields, Text
 from nasfarm.core.recipes import ResolvedRecipe
@@ -45,6 +47,22 @@ def test_detections_are_rounded_and_sorted_by_score_then_box() -> None:
             Detection("cat", 15, 0.5, (30, 0, 40, 10)),
         )
     }
+
+
+def test_only_the_labels_asked_for_are_said() -> None:
+    cars = replace(RECIPE, params={"labels": "car, bus"})
+    found = [finding(0.9, 0, 0, 9, 9), finding(0.8, 0, 0, 9, 9, label="bus")]
+    [bus] = map_named("detect")(found, (640, 480), cars)["detections"]
+    assert isinstance(bus, Detection)
+    assert bus.label == "bus"
+
+
+def test_what_stands_in_zones_names_them_and_what_does_not_has_no_such_field() -> None:
+    left, low = ((0, 0), (0.5, 0), (0.5, 1), (0, 1)), ((0, 0.5), (1, 0.5), (1, 1), (0, 1))
+    zoned = replace(RECIPE, zones={"left": left, "low": low})
+    found = [finding(0.9, 0, 0, 20, 300), finding(0.8, 0, 0, 20, 100), finding(0.7, 600, 0, 640, 9)]
+    said = wire.plain(map_named("detect")(found, (640, 480), zoned)["detections"])
+    assert [each.get("zones") for each in said] == [["left", "low"], ["left"], None]
 
 
 def test_texts_keep_their_order() -> None:

@@ -44,6 +44,13 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed(Detection):
+    """A thing whose foot point lies in zones of the recipe, and their names."""
+
+    zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A line of text read: what it says, score 0..1, four corners."""
 

@@ -104,6 +104,12 @@ class ResolvedRecipe:
         return self.params.get("gate", NO_GATE) != NO_GATE
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """What its parameter `labels` names; empty: things of every label."""
+        names = str(self.params.get("labels", "")).split(",")
+        return tuple(name.strip() for name in names if name.strip())
+
+    @property
     def models(self) -> str:
         """`nanodet-g@1/int8`, or several joined by `+` in stage order."""
         return "+".join(str(stage.model) for stage in self.stages)

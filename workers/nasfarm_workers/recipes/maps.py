@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nasfarm.core.findings import Finding
-from nasfarm.core.lines import Box, Class, Detection, Embedding, Fields, Polygon, Text
-from nasfarm.core.recipes import ResolvedRecipe
+from nasfarm.core.lines import Box, Class, Detection, Embedding, Fields, Placed, Polygon, Text
+from nasfarm.core.places import foot, zones_at
+from nasfarm.core.recipes import ResolvedRecipe, Shapes
 from nasfarm.errors import RejectError, UnknownNameError
 
 Size = tuple[int, int]
@@ -19,12 +20,13 @@ _SCORE_DIGITS = 3
 _PIXEL_DIGITS = 1
 
 
-def detect(findings: Sequence[Finding], _size: Size, _recipe: ResolvedRecipe) -> Fields:
-    """`detections`, highest score first, then by box, so that equal ones have one order."""
-    found = [
-        Detection(f.label, f.class_id, round(f.score, _SCORE_DIGITS), _rounded_box(f.box))
-        for f in findings
-    ]
+def detect(findings: Sequence[Finding], size: Size, recipe: ResolvedRecipe) -> Fields:
+    """`detections`, highest score first, then by box, so that equal ones have one order.
+
+    Only those of the recipe's labels, where it names any; what stands in zones of it names them.
+    """
+    wanted = recipe.labels
+    found = [_detected(f, size, recipe.zones) for f in findings if not wanted or f.label in wanted]
     return {"detections": tuple(sorted(found, key=lambda d: (-d.score, d.box, d.class_id)))}
 
 
@@ -70,6 +72,14 @@ def found_in(record: Mapping[str, Any]) -> list[str]:
     labels = [found["label"] for found in record.get("detections", ())]
     labels += [found["label"] for found in record.get("classes", ())[:1]]
     return labels + [found["text"] for found in record.get("texts", ())]
+
+
+def _detected(finding: Finding, size: Size, zones: Shapes) -> Detection:
+    box, score = _rounded_box(finding.box), round(finding.score, _SCORE_DIGITS)
+    there = zones_at(foot(box, *size), zones) if zones else ()
+    if there:
+        return Placed(finding.label, finding.class_id, score, box, there)
+    return Detection(finding.label, finding.class_id, score, box)
 
 
 def _rounded_box(box: Box) -> Box:

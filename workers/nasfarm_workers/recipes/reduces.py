@@ -8,6 +8,8 @@ from typing import Any
 from nasfarm.core.recipes import FOUND, ResolvedRecipe
 from nasfarm.core.reduced import Reduced
 from nasfarm.errors import FarmError, RejectError, UnknownNameError
+from nasfarm_workers.recipes.alerts import alerts
+from nasfarm_workers.recipes.heatmap import heatmap
 from nasfarm_workers.recipes.sound import check_reduced
 
 Record = Mapping[str, Any]
@@ -47,4 +49,4 @@ def reduced_by(recipe: ResolvedRecipe, lines: Iterable[Record]) -> Reduced:
     return reduced
 
 
-_REDUCES: dict[str, Reduce] = {FOUND: found}
+_REDUCES: dict[str, Reduce] = {FOUND: found, "alerts": alerts, "heatmap": heatmap}
