@@ -21,7 +21,9 @@ from nasfarm.core.jobs import (
     items_in,
     newest_generation,
 )
+from nasfarm.core.lines import Fault
 from nasfarm.core.ranges import numbers_in, ranges_of
+from nasfarm.core.reduced import Heat
 from nasfarm.jobs.daily import show_day
 from nasfarm.jobs.dropped import Day
 from nasfarm.jobs.manifest import read_items
@@ -31,14 +33,18 @@ from nasfarm.storage.atomic import storage_errors, write_file
 from nasfarm_workers.pixels import Picture
 from nasfarm_workers.progress import Progress
 from nasfarm_workers.recipes.counts import Counts
+from nasfarm_workers.recipes.heat import draw_heat, no_ground
 from nasfarm_workers.recipes.maps import found_in
 from nasfarm_workers.recipes.pictures import draw
 from nasfarm_workers.recipes.reduces import reduced_by
 from nasfarm_workers.runtime.decode import decode
-from nasfarm_workers.worker import Worker
+from nasfarm_workers.worker import Files, Worker
 
 PICTURE_SIDE = 1600
 """Drawn pictures are at most this many pixels a side: sharp on a screen, small on the share."""
+
+HEAT_SIDE = 1024
+"""A heat has 96 cells across; its PNG takes 1 MB at this size."""
 
 
 def run_reduce(job: Job, worker: Worker, beat: Progress) -> bool:
@@ -90,6 +96,7 @@ def put_together(
     reduced = reduced_by(job.recipe, records(results, beat))
     write_tables(folder / "tables", reduced.tables)
     draw_pictures(job, worker, beat)
+    draw_heats(job, reduced.heats, worker, beat)
     summary = Summary(
         job.job_id, newest_generation(plan), items_in(plan),
         counts.status["ok"], counts.status["error"], tuple(counts.most_first),
@@ -129,20 +136,44 @@ def draw_pictures(job: Job, worker: Worker, beat: Progress) -> None:
     wanted = int(job.recipe.params.get("pictures", 0))
     if not wanted:
         return
-    folder = worker.jobs.path(job.job_id) / "pictures"
-    with storage_errors(folder):
-        folder.mkdir(exist_ok=True)
+    folder = pictures_folder(job, worker)
     path = worker.jobs.results(job.job_id)
     with open(path, "rb") as file, worker.reading([], beat) as files:
         telling = (record for record in map(parsed, file) if found_in(record))
         for record in list(islice(telling, wanted)):
-            [item] = read_items(
-                worker.jobs.manifest(job.job_id), worker.jobs.plan(job), [record["i"]]
-            )
-            picture = decode(files.take(item), item.name, PICTURE_SIDE)
+            item, picture = picture_of(job, record["i"], PICTURE_SIDE, worker, files)
             if isinstance(picture, Picture):
                 write_file(folder / drawn_name(item), draw(picture, record))
             beat.step()
+
+
+def draw_heats(job: Job, heats: Sequence[Heat], worker: Worker, beat: Progress) -> None:
+    """Draw each heat over the picture that it names."""
+    if not heats:
+        return
+    folder = pictures_folder(job, worker)
+    with worker.reading([], beat) as files:
+        for heat in heats:
+            _, picture = picture_of(job, heat.i, HEAT_SIDE, worker, files)
+            ground = picture.pixels if isinstance(picture, Picture) else no_ground(heat)
+            write_file(folder / f"{heat.name}.png", draw_heat(ground, heat))
+            beat.step()
+
+
+def picture_of(
+    job: Job, i: int, side: int, worker: Worker, files: Files
+) -> tuple[Item, Picture | Fault]:
+    """An item of the job and its picture, at most so many pixels a side."""
+    [item] = read_items(worker.jobs.manifest(job.job_id), worker.jobs.plan(job), [i])
+    return item, decode(files.take(item), item.name, side)
+
+
+def pictures_folder(job: Job, worker: Worker) -> Path:
+    """Where the job's drawn pictures lie; it is made."""
+    folder = worker.jobs.path(job.job_id) / "pictures"
+    with storage_errors(folder):
+        folder.mkdir(exist_ok=True)
+    return folder
 
 
 def drawn_name(item: Item) -> str:

@@ -25,10 +25,24 @@ _STRONGEST = 0.85
 _GREY = 0.75
 """Share of grey in the picture below, so that its own colours are not taken for heat."""
 _DIM = 0.8
+_PIXELS = 8
+"""Of a cell's side where no picture lies below."""
 
 
 def draw_heat(ground: RGB, heat: Heat) -> bytes:
-    """A PNG of the size of `ground`. Where nothing stood, the ground is seen as it is, in grey."""
+    """A PNG of `heated`."""
+    file = BytesIO()
+    Image.fromarray(heated(ground, heat)).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def no_ground(heat: Heat) -> RGB:
+    """What lies below where the picture cannot be read any more: plain grey."""
+    return np.full((heat.rows * _PIXELS, heat.columns * _PIXELS, 3), 128, dtype=np.uint8)
+
+
+def heated(ground: RGB, heat: Heat) -> RGB:
+    """`ground` with the heat over it. Where nothing stood it is seen as it is, in grey."""
     height, width = ground.shape[:2]
     seconds = np.array(heat.seconds, dtype=np.float32).reshape(heat.rows, heat.columns)
     spread = cv2.GaussianBlur(seconds, (0, 0), _SPREAD, borderType=cv2.BORDER_CONSTANT)
@@ -40,9 +54,7 @@ def draw_heat(ground: RGB, heat: Heat) -> bytes:
     mixed = _faded(ground) * (1 - share) + colours * share
     image = Image.fromarray(np.clip(mixed, 0, 255).round().astype(np.uint8))
     _draw_scale(image, most)
-    file = BytesIO()
-    image.save(file, "PNG", optimize=True)
-    return file.getvalue()
+    return np.asarray(image)
 
 
 def _faded(ground: RGB) -> F32:

@@ -1,4 +1,4 @@
-"""What a reduce has returned to a refusal where tables or charts could not be written. Pure."""
+"""What a reduce has returned to a refusal where tables, charts or heats could not be written. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from nasfarm.core.reduced import Chart, Reduced, Table
+from nasfarm.core.reduced import Chart, Heat, Reduced, Table
 from nasfarm.errors import RejectError
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -15,7 +15,7 @@ KINDS = ("time", "bars")
 
 
 def check_reduced(reduced: object, place: str) -> None:
-    """Raises RejectError, beginning with `place`, that names the table or chart."""
+    """Raises RejectError, beginning with `place`, that names the table, chart or heat."""
     if not isinstance(reduced, Reduced):
         raise _refused(place, "result", reduced, "a nasfarm.core.reduced.Reduced")
     tables = {table.name: table for table in reduced.tables}
@@ -27,6 +27,8 @@ def check_reduced(reduced: object, place: str) -> None:
         _check_rows(table, place)
     for chart in reduced.charts:
         _check_chart(chart, tables, place)
+    for heat in reduced.heats:
+        _check_heat(heat, place)
 
 
 def _check_rows(table: Table, place: str) -> None:
@@ -46,6 +48,14 @@ def _check_chart(chart: Chart, tables: Mapping[str, Table], place: str) -> None:
     for column in (chart.x, *chart.ys):
         if column not in columns:
             raise _refused(inner, "column", column, f"one of {', '.join(columns)}")
+
+
+def _check_heat(heat: Heat, place: str) -> None:
+    if not _NAME.fullmatch(heat.name):  # it becomes a file's
+        raise _refused(place, "heat", heat.name, "a name of small letters, digits, - and _")
+    if len(heat.seconds) != heat.rows * heat.columns or not heat.seconds:
+        wanted = f"{heat.rows} x {heat.columns} cells"
+        raise _refused(f"{place}: heat '{heat.name}'", "seconds", len(heat.seconds), wanted)
 
 
 def _refused(place: str, what: str, got: object, wanted: str) -> RejectError:
