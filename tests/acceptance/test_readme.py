@@ -270,7 +270,7 @@ def test_every_setting_is_in_the_guide(key) -> None:  # type: ignore[no-untyped-
         ),
         (
             "workers/nasfarm_workers/reduction.py",
-            "published chunks → results.jsonl → pictures → summary",
+            "published chunks → results.jsonl → reduce → tables → pictures → summary",
         ),
     ],
 )

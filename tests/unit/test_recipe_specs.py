@@ -9,7 +9,10 @@ import pytest
 from nasfarm.core.models import ModelRef, PinnedModel
 from nasfarm.core.recipes import Recipe
 from nasfarm.errors import RejectError, UnknownNameError
-from nasfarm.recipe_specs.specs import load, names, resolve, with_values
+from nasfarm.recipe_specs.chosen import with_values
+from nasfarm.recipe_specs.specs import known, load, names, resolve
+from nasfarm_workers.recipes.maps import _MAPS
+from nasfarm_workers.recipes.reduces import _REDUCES
 
 OWN = """
 help: finds boats
@@ -20,6 +23,7 @@ params:
   - {name: most, type: integer, default: 5, least: 1, help: how many}
   - {name: title, type: text, default: boats, help: a heading}
   - {name: strict, type: flag, default: false, help: no doubts}
+  - {name: kinds, type: labels, default: [bus, car], choices: [car, bus], help: which}
 map: detect
 """
 
@@ -115,7 +119,7 @@ def test_an_unknown_recipe_is_refused(tmp_path: Path, name: str) -> None:
         pytest.param(
             "- {name: find, model: boats}",
             "- {name: a, model: m, of: b}\n  - {name: b, model: m}",
-            "of: got 'b', wanted .*: image$",
+            r"of: got 'b', wanted .*: image\n",
             id="of-later",
         ),
         pytest.param("- {name: find, model: boats}", "[]", "at least one stage", id="no-stage"),
@@ -126,7 +130,6 @@ def test_an_unknown_recipe_is_refused(tmp_path: Path, name: str) -> None:
         pytest.param("name: most", "name: model", "name: got 'model'", id="param-model"),
         pytest.param("type: text", "type: words", "got 'words', wanted one of number", id="kind"),
         pytest.param("help: finds", "name: ships\nhelp: f", "name: got 'ships'", id="other-name"),
-        pytest.param("params:", "params: 3\nx:", "params: got 3, wanted a list", id="no-list"),
     ],
 )
 def test_a_bad_file_is_told_which_field_and_what_was_wanted(
@@ -153,6 +156,9 @@ def test_a_file_name_that_is_no_recipe_name_is_refused(tmp_path: Path) -> None:
         pytest.param("strict=Yes", "strict", True, id="flag"),
         pytest.param("strict=0", "strict", False, id="flag-off"),
         pytest.param("pictures=3", "pictures", 3, id="common"),
+        pytest.param("gate=motion", "gate", "motion", id="choice"),
+        pytest.param("kinds= bus ,car, bus", "kinds", "bus,car", id="labels"),
+        pytest.param("kinds=", "kinds", "", id="no-labels"),
     ],
 )
 def test_set_reads_a_value_of_its_type(tmp_path: Path, text: str, key: str, value: object) -> None:
@@ -172,6 +178,12 @@ def test_set_reads_a_value_of_its_type(tmp_path: Path, text: str, key: str, valu
         pytest.param("scor=1", "did you mean 'score'", id="unknown"),
         pytest.param("fnd.model=x", "did you mean 'find.model'", id="unknown-stage"),
         pytest.param("model=A B", "wanted NAME, NAME@VERSION", id="model"),
+        pytest.param("gate=on", "--set gate: got 'on', wanted one of none, motion", id="choice"),
+        pytest.param("kinds=car,bot", "got 'car,bot', wanted some of car, bus", id="labels"),
+        pytest.param("zones=[1]", "--set zones: expected lines", id="zones"),
+        pytest.param("zones={a: [[0, 0], [1, 1]]}", "--set: zones: a: got 2 corners", id="corners"),
+        pytest.param("lines={a: [[0, 0], [1, 2]]}", r"a: end 2: got \[1, 2\]", id="line"),
+        pytest.param("lines={a: [[0", "An example: --set 'lines=", id="no-yaml"),
     ],
 )
 def test_set_refuses_what_does_not_fit(tmp_path: Path, text: str, words: str) -> None:
@@ -194,3 +206,42 @@ def test_set_chooses_the_model_of_one_stage_of_many() -> None:
     assert recipe.models == "ppocr-v4-det@9/int8+ppocr-v4-cls@9/int8+mine@9/int8"
     with pytest.raises(UnknownNameError, match="'model'"):
         with_values(load(None, "ocr"), ["model=mine"])
+
+
+def test_set_draws_zones_and_lines_for_one_job(tmp_path: Path) -> None:
+    (tmp_path / "door.yml").write_text(
+        "like: detect\nzones: {door: [[0, 0], [0.5, 0], [0, 1]]}\nlines: {sill: [[0, 1], [1, 1]]}\n"
+    )
+    recipe = load(tmp_path, "door")
+    drawn = resolve(recipe, ["zones={门口: [[.1, .2], [.3, .2], [.3, 1]]}"], pin)
+    assert drawn.zones == {"门口": ((0.1, 0.2), (0.3, 0.2), (0.3, 1.0))}
+    assert drawn.lines == recipe.lines == {"sill": ((0.0, 1.0), (1.0, 1.0))}
+    assert resolve(recipe, ["zones="], pin).zones == {}
+
+
+def test_a_recipe_may_be_like_a_built_in_one_with_other_values(tmp_path: Path) -> None:
+    recipe = own(
+        tmp_path,
+        "help: signs\nlike: ocr\nset: {score: 0.7, pictures: 3, rec.model: mine@2/fp32}\n",
+    )
+    there = load(None, "ocr")
+    assert (recipe.name, recipe.help, recipe.map) == ("boats", "signs", "ocr")
+    assert [stage.model for stage in recipe.stages] == [
+        "ppocr-v4-det", "ppocr-v4-cls", "mine@2/fp32",
+    ]  # fmt: skip
+    assert {param.name: param.default for param in recipe.params} == {
+        "score": 0.7, "pictures": 3, "gate": "none",
+    }  # fmt: skip
+    assert (recipe.chunk_items, recipe.max_side) == (there.chunk_items, there.max_side)
+    assert own(tmp_path, "like: ocr\n").help == there.help
+
+
+def test_a_recipe_is_like_no_own_one(tmp_path: Path) -> None:
+    own(tmp_path)
+    with pytest.raises(RejectError, match="like: no built-in recipe"):
+        own(tmp_path, "like: boats\n", name="ships")
+
+
+def test_known_maps_and_reduces_are_those_that_workers_have() -> None:
+    assert known("map") == set(_MAPS)
+    assert known("reduce") == set(_REDUCES)

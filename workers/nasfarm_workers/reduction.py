@@ -1,7 +1,6 @@
-"""THE REDUCE FLOW: a job's published chunks → results.jsonl → reduce → tables → pictures →
-summary. Only calls.
+"""THE REDUCE FLOW: published chunks → results.jsonl → reduce → tables → pictures → summary.
 
-It may run twice, or on two nodes at once: every file is replaced as a whole by the same bytes.
+Only calls. It may run twice, or on two nodes at once: every file is replaced as a whole by the same bytes.
 """
 
 from __future__ import annotations

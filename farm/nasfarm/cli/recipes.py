@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from nasfarm.cli.root import Session
 from nasfarm.cli.show import as_json, document, table
+from nasfarm.core.recipes import Param
+from nasfarm.errors import RejectError
 
 
 @click.group()
@@ -21,11 +25,11 @@ def list_(session: Session, as_json: bool) -> None:
     from nasfarm.recipe_specs import specs
 
     folder = session.farm().settings.recipes_folder
-    known = [specs.load(folder, name) for name in specs.names(folder)]
+    known = [(name, _help(folder, name)) for name in specs.names(folder)]
     if as_json:
-        document([{"name": recipe.name, "help": recipe.help} for recipe in known])
+        document([{"name": name, "help": help_} for name, help_ in known])
     else:
-        table(("recipe", "what it does"), ((recipe.name, recipe.help) for recipe in known))
+        table(("recipe", "what it does"), known)
 
 
 @recipes.command("show")
@@ -43,9 +47,49 @@ def show(session: Session, name: str, as_json: bool) -> None:
     click.echo(f"{recipe.name}: {recipe.help}\n")
     table(("stage", "model", "looks at"), ((s.name, s.model, s.of) for s in recipe.stages))
     click.echo()
-    rows = ((p.name, p.default, _range(p.least, p.most), p.help) for p in recipe.params)
+    rows = ((p.name, p.default, _range(p), p.help) for p in recipe.params)
     table(("--set", "default", "range", "meaning"), rows)
+    shapes = [("zones", recipe.zones), ("lines", recipe.lines)]
+    for kind, drawn in shapes:
+        if drawn:
+            click.echo(f"\n{kind}: {', '.join(drawn)}")
 
 
-def _range(least: float | None, most: float | None) -> str:
+@recipes.command("check")
+@click.argument("recipe", metavar="NAME|FILE")
+@as_json
+@click.pass_obj
+def check(session: Session, recipe: str, as_json: bool) -> None:
+    """Read a recipe, by its name or its file, and say what is wrong with it and how to write it."""
+    from nasfarm.recipe_specs import specs
+    from nasfarm.registry.store import ModelStore
+
+    settings = session.farm().settings
+    named = Path(recipe)
+    is_file = named.name != recipe or named.suffix in (".yml", ".yaml")
+    found = specs.load_file(named) if is_file else specs.load(settings.recipes_folder, recipe)
+    lacking = specs.lacking(found, ModelStore(settings.models_folder).pin)
+    if as_json:
+        document({"name": found.name, "help": found.help, "models_missing": lacking})
+        return
+    click.echo(f"{found.name}: in order. {found.help}")
+    for model, why in lacking.items():
+        click.echo(f"Its model {model} is not in this home: {why}")
+    if is_file and named.resolve().parent != settings.recipes_folder.resolve():
+        click.echo(f"To use it: cp {recipe} {settings.recipes_folder}/")
+
+
+def _help(folder: Path, name: str) -> str:
+    from nasfarm.recipe_specs import specs
+
+    try:
+        return specs.load(folder, name).help
+    except RejectError:
+        return f"(cannot be read; what is wrong: farm recipes check {name})"
+
+
+def _range(param: Param) -> str:
+    if param.choices:
+        return ", ".join(param.choices)
+    least, most = param.least, param.most
     return "" if least is None or most is None else f"{least:g} to {most:g}"

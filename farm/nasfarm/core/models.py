@@ -23,6 +23,10 @@ class ModelRef:
         match = _REF.fullmatch(text)
         return cls(*match.groups()) if match else None
 
+    def __str__(self) -> str:
+        version = f"@{self.version}" if self.version else ""
+        return f"{self.name}{version}" + (f"/{self.variant}" if self.variant else "")
+
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:

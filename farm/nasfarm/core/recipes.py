@@ -27,11 +27,11 @@ Shapes = Mapping[str, tuple[Point, ...]]
 @dataclass(frozen=True, slots=True)
 class Param:
     """A value the user may set with `--set name=value`. Numbers lie in least..most, a text with
-    `choices` is one of them.
+    `choices` is one of them, labels are some of them: a text with commas between (`car,bus`).
     """
 
     name: str
-    type: str  # number | integer | text | flag
+    type: str  # number | integer | text | flag | labels
     default: ParamValue
     help: str
     least: float | None = None

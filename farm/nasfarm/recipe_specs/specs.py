@@ -2,73 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nasfarm.core.models import ModelRef, PinnedModel
-from nasfarm.core.recipes import ParamValue, Recipe, ResolvedRecipe, ResolvedStage
+from nasfarm.core.recipes import FOUND, Recipe, ResolvedRecipe, ResolvedStage
 from nasfarm.errors import RejectError, UnknownNameError
-from nasfarm.recipe_specs.params import value_of
-from nasfarm.recipe_specs.schema import recipe_from
+from nasfarm.recipe_specs.chosen import with_values
+from nasfarm.recipe_specs.examples import showing
+from nasfarm.recipe_specs.installed import code_names, recipe_files
+from nasfarm.recipe_specs.like import like_from
+from nasfarm.recipe_specs.schema import Known, recipe_from, refused
 from nasfarm.storage.atomic import storage_errors
 from nasfarm.storage.yaml_file import read_mapping
 
 BUILTIN = Path(__file__).with_name("builtin")
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A recipe's values and models after `--set`: every parameter by name, every stage by name."""
-
-    params: Mapping[str, ParamValue]
-    models: Mapping[str, ModelRef]
-
-
 def names(folder: Path | None) -> tuple[str, ...]:
-    """Every recipe's name: the built-in ones and those of `folder` ($FARM_HOME/recipes)."""
-    return tuple(sorted(_files(BUILTIN).keys() | _files(folder).keys()))
+    """Every recipe's name: the built-in ones, those of `folder` ($FARM_HOME/recipes) and those of
+    installed packages; without a folder the built-in ones alone.
+    """
+    brought = recipe_files() if folder else {}
+    return tuple(sorted(_files(BUILTIN).keys() | _files(folder).keys() | brought.keys()))
 
 
 def load(folder: Path | None, name: str) -> Recipe:
     """Read one recipe. Raises UnknownNameError, RejectError for a file that says no recipe."""
-    own, builtin = _files(folder).get(name), _files(BUILTIN).get(name)
-    if own and builtin:
-        raise RejectError(
-            f"{own}: '{name}' is a built-in recipe; give your file another name.", code="recipe"
-        )
-    path = own or builtin
-    if path is None:
+    own = _files(folder).get(name)
+    if own:
+        return load_file(own)
+    if name not in _files(BUILTIN) and not (folder and name in recipe_files()):
         raise UnknownNameError.of("recipe", name, names(folder), "See: farm recipes list")
-    return recipe_from(read_mapping(path), name, str(path) if own else f"recipe '{name}'")
+    return _other(name)
 
 
-def with_values(recipe: Recipe, sets: Sequence[str]) -> Chosen:
-    """Read `key=value` texts, the last of a key wins.
+def load_file(path: Path) -> Recipe:
+    """Read an own recipe, wherever it lies. Raises RejectError with an example of what works."""
+    with showing("help"):
+        _check_file(path)
+        written = read_mapping(path)
+    if "like" in written:
+        return like_from(written, path.stem, str(path), _other)
+    return recipe_from(written, path.stem, str(path), Known(known("map"), known("reduce")))
 
-    A key is a parameter, `model` (of a recipe with one stage) or `<stage>.model`. Raises
-    RejectError, UnknownNameError with the nearest key.
+
+def known(kind: str) -> set[str]:
+    """The names that `map` or `reduce` may have: what other recipes name, and what installed
+    packages bring. The code itself is the workers', which this side does not import.
     """
-    params = {param.name: param for param in recipe.params}
-    stages = {f"{stage.name}.model": stage.name for stage in recipe.stages}
-    if len(recipe.stages) == 1:
-        stages["model"] = recipe.stages[0].name
-    values = {param.name: param.default for param in recipe.params}
-    models = {stage.name: stage.model for stage in recipe.stages}
-    for text in sets:
-        key, equals, value = text.partition("=")
-        key = key.strip()
-        if not equals:
-            raise RejectError(f"--set {text}: wanted key=value, such as score=0.5", code="value")
-        if key in stages:
-            models[stages[key]] = value.strip()
-        elif key in params:
-            values[key] = value_of(params[key], value, f"--set {key}")
-        else:
-            known = [*params, *stages]
-            hint = f"See: farm recipes show {recipe.name}"
-            raise UnknownNameError.of(f"value of recipe '{recipe.name}'", key, known, hint)
-    return Chosen(values, {stage: _model(stage, text) for stage, text in models.items()})
+    files = [*_files(BUILTIN).values(), *recipe_files().values()]
+    said = {read_mapping(path).get(kind, FOUND if kind == "reduce" else None) for path in files}
+    return {name for name in said if isinstance(name, str)} | set(code_names(kind))
 
 
 def resolve(
@@ -90,9 +75,57 @@ def resolve(
         chunk_items=recipe.chunk_items,
         max_side=recipe.max_side,
         reduce=recipe.reduce,
-        zones=recipe.zones,
-        lines=recipe.lines,
+        zones=chosen.zones,
+        lines=chosen.lines,
     )
+
+
+def lacking(recipe: Recipe, pin: Callable[[ModelRef], PinnedModel]) -> dict[str, str]:
+    """The recipe's models that `pin` does not find, each with the reason."""
+    found = {}
+    for model in {stage.model: None for stage in recipe.stages}:
+        try:
+            pin(ModelRef.parse(model) or ModelRef(model))
+        except RejectError as error:
+            found[model] = str(error)
+    return found
+
+
+def _check_file(path: Path) -> None:
+    taken = _of_others(path.stem)
+    if taken:
+        whose = "built-in recipe" if taken.parent == BUILTIN else f"recipe of {taken.parent}"
+        raise RejectError(
+            f"{path}: '{path.stem}' is a {whose}; give your file another name.", code="recipe"
+        )
+    if path.suffix != ".yml":
+        raise refused(str(path), "file name", path.name, "a recipe's name and then .yml")
+    with storage_errors(path):
+        if not path.is_file():
+            raise RejectError(f"{path}: there is no such file", code="recipe")
+
+
+def _other(name: str) -> Recipe:
+    """A recipe that is not an own one: built in, or brought by an installed package."""
+    brought = recipe_files().get(name) if name not in _files(BUILTIN) else None
+    if brought is None:
+        return _builtin(name)
+    written, place = read_mapping(brought), str(brought)
+    if "like" in written:
+        return like_from(written, name, place, _builtin)
+    return recipe_from(written, name, place)
+
+
+def _builtin(name: str) -> Recipe:
+    files = _files(BUILTIN)
+    if name not in files:
+        raise UnknownNameError.of("built-in recipe", name, files, "See: farm recipes list")
+    return recipe_from(read_mapping(files[name]), name, f"recipe '{name}'")
+
+
+def _of_others(name: str) -> Path | None:
+    """The file of a built-in recipe, or of one that an installed package brings."""
+    return _files(BUILTIN).get(name) or recipe_files().get(name)
 
 
 def _files(folder: Path | None) -> dict[str, Path]:
@@ -100,13 +133,3 @@ def _files(folder: Path | None) -> dict[str, Path]:
         return {}
     with storage_errors(folder):
         return {path.stem: path for path in folder.glob("[!.]*.yml")}
-
-
-def _model(stage: str, text: str) -> ModelRef:
-    ref = ModelRef.parse(text)
-    if ref is None:
-        raise RejectError(
-            f"--set {stage}.model: got {text!r}, wanted NAME, NAME@VERSION or NAME/VARIANT",
-            code="value",
-        )
-    return ref

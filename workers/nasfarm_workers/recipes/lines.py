@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from nasfarm.core.findings import Finding
 from nasfarm.core.items import Item
 from nasfarm.core.lines import Fault, Line
 from nasfarm.core.recipes import ResolvedRecipe
+from nasfarm.errors import ImageError
 from nasfarm_workers.pixels import Picture
 from nasfarm_workers.recipes.maps import map_named
+from nasfarm_workers.recipes.taken import taken
 
 CHANGED = "the file has changed since it was handed in; this is what it holds now"
 """ADR 8: an overwritten file is run as it is, and says so."""
@@ -40,10 +41,11 @@ def failed(item: Item, fault: Fault) -> Line:
 def _good(
     item: Item, picture: Picture, findings: tuple[Finding, ...], recipe: ResolvedRecipe, note: str
 ) -> Line:
-    taken_at, time_source = picture.taken_at, picture.time_source
-    if not taken_at:  # the picture does not say: its file's time, to the second, in UTC
-        taken_at = datetime.fromtimestamp(item.mtime_ns // 10**9, UTC).isoformat()
-        time_source = "mtime"
+    taken_at, time_source = taken(item, picture)
+    try:
+        fields = map_named(recipe.map)(findings, (picture.width, picture.height), recipe)
+    except ImageError as error:
+        return failed(item, Fault(error.code, str(error)))
     return Line(
         i=item.i,
         item=item.item,
@@ -54,5 +56,5 @@ def _good(
         time_source=time_source,
         note=note,
         frame=item.frame,
-        fields=map_named(recipe.map)(findings, (picture.width, picture.height), recipe),
+        fields=fields,
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from nasfarm.core.findings import Finding
 from nasfarm.core.lines import Box, Class, Detection, Embedding, Fields, Placed, Polygon, Text
 from nasfarm.core.places import foot, zones_at
 from nasfarm.core.recipes import ResolvedRecipe, Shapes
-from nasfarm.errors import RejectError, UnknownNameError
+from nasfarm.errors import FarmError, ImageError, RejectError, UnknownNameError
+from nasfarm.recipe_specs.installed import LACKING, code_named, code_names
 
 Size = tuple[int, int]
 """Width and height of the upright original in pixels."""
@@ -58,10 +60,30 @@ def embed(findings: Sequence[Finding], _size: Size, _recipe: ResolvedRecipe) -> 
 
 
 def map_named(name: str) -> Map:
-    """The map of that name. Raises UnknownNameError with the nearest name there is."""
-    if name not in _MAPS:
-        raise UnknownNameError.of("map", name, _MAPS, "Check `map` in the recipe.")
-    return _MAPS[name]
+    """The map of that name, ours or an installed package's.
+
+    Raises UnknownNameError with the nearest name there is, RejectError where it cannot be imported.
+    """
+    return _MAPS[name] if name in _MAPS else _brought(name)
+
+
+@cache
+def _brought(name: str) -> Map:
+    code = code_named("map", name)
+    if code is None:
+        known = [*_MAPS, *code_names("map")]
+        raise UnknownNameError.of("map", name, known, LACKING)
+
+    def careful(findings: Sequence[Finding], size: Size, recipe: ResolvedRecipe) -> Fields:
+        try:
+            fields: Fields = code(findings, size, recipe)
+        except (FarmError, MemoryError):
+            raise
+        except Exception as error:  # a package's code may raise anything: the others go on
+            raise ImageError(f"map '{name}': {type(error).__name__}: {error}") from error
+        return fields
+
+    return careful
 
 
 def found_in(record: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from nasfarm.core.recipes import FOUND, ResolvedRecipe
 from nasfarm.core.reduced import Reduced
 from nasfarm.errors import FarmError, RejectError, UnknownNameError
+from nasfarm.recipe_specs.installed import LACKING, code_named, code_names
 from nasfarm_workers.recipes.alerts import alerts
 from nasfarm_workers.recipes.heatmap import heatmap
 from nasfarm_workers.recipes.sound import check_reduced
@@ -25,10 +26,15 @@ def found(_lines: Iterable[Record], _recipe: ResolvedRecipe) -> Reduced:
 
 
 def reduce_named(name: str) -> Reduce:
-    """The reduce of that name. Raises UnknownNameError with the nearest name there is."""
-    if name not in _REDUCES:
-        raise UnknownNameError.of("reduce", name, _REDUCES, "Check `reduce` in the recipe.")
-    return _REDUCES[name]
+    """The reduce of that name, ours or an installed package's.
+
+    Raises UnknownNameError with the nearest name there is, RejectError where it cannot be imported.
+    """
+    reduce = _REDUCES.get(name) or code_named("reduce", name)
+    if reduce is None:
+        known = [*_REDUCES, *code_names("reduce")]
+        raise UnknownNameError.of("reduce", name, known, LACKING)
+    return reduce
 
 
 def reduced_by(recipe: ResolvedRecipe, lines: Iterable[Record]) -> Reduced:

@@ -1,4 +1,4 @@
-"""What a reduce has returned to a refusal where tables, charts or heats could not be written. Pure."""
+"""What a reduce has returned to a refusal where it could not be written down. Pure."""
 
 from __future__ import annotations
 
