@@ -9,7 +9,6 @@ import pytest
 
 from nasfarm.core.items import Frame, Item
 from nasfarm_workers.pixels import Picture
-from nasfarm_workers.recipes.counts import Counts
 from nasfarm_workers.recipes.taken import named_time, taken
 
 MTIME_NS = 1_777_000_000_123_456_789
@@ -98,10 +97,3 @@ FILM = picture("2026-05-04T04:00:02.500+00:00", "video")
 )  # fmt: skip
 def test_the_surest_source_is_taken(which: Item, seen: Picture, wanted: tuple[str, str]) -> None:
     assert taken(which, seen) == wanted
-
-
-def test_a_summary_counts_the_sources_the_surest_first() -> None:
-    counts = Counts()
-    for source in ("mtime", "name", "mtime", "exif", ""):
-        counts.add({"status": "ok", **({"time_source": source} if source else {})})
-    assert list(counts.times) == [("exif", 1), ("name", 1), ("mtime", 2)]

@@ -1,6 +1,7 @@
 """THE REDUCE FLOW: published chunks → results.jsonl → reduce → tables → pictures → summary.
 
-Only calls. It may run twice, or on two nodes at once: every file is replaced as a whole by the same bytes.
+Only calls. It may run twice, or on two nodes at once: every file is replaced as a whole by the same
+bytes.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ def put_together(
     draw_heats(job, reduced.heats, worker, beat)
     summary = Summary(
         job.job_id, newest_generation(plan), items_in(plan),
-        counts.status["ok"], counts.status["error"], tuple(counts.most_first),
-        facts=reduced.facts, times=tuple(counts.times), notes=reduced.notes,
+        counts.status["ok"], counts.status["error"], counts.most_first,
+        facts=reduced.facts, times=counts.times, notes=(*reduced.notes, *counts.notes),
     )  # fmt: skip
     worker.jobs.finish(summary, worker.broker.leases.pace(job.job_id))
 

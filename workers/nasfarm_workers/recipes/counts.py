@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,13 @@ from nasfarm_workers.recipes.maps import found_in
 
 _SOURCES = ("exif", "name", "video", "mtime")
 """Where an item's time may come from, the surest first."""
+
+MOST_WORDS = 100_000
+"""So many different labels and texts are counted, those that come first: the words of a million
+scanned pages are without number, and a small box has 300 MB for them."""
+
+MOST_LISTED = 1_000
+"""So many of them a summary lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +33,30 @@ class Counts:
     def add(self, record: Mapping[str, Any]) -> None:
         """Count one line, as JSON has it."""
         self.status[record["status"]] += 1
-        self.found.update(found_in(record))
+        for word in found_in(record):
+            if word in self.found or len(self.found) < MOST_WORDS:
+                self.found[word] += 1
         if "time_source" in record:
             self.sources[record["time_source"]] += 1
 
     @property
-    def most_first(self) -> Iterator[tuple[str, int]]:
+    def most_first(self) -> tuple[tuple[str, int], ...]:
         """Label and how often, the most frequent first."""
-        return iter(sorted(self.found.items(), key=lambda entry: (-entry[1], entry[0])))
+        ordered = sorted(self.found.items(), key=lambda entry: (-entry[1], entry[0]))
+        return tuple(ordered[:MOST_LISTED])
 
     @property
-    def times(self) -> Iterator[tuple[str, int]]:
+    def times(self) -> tuple[tuple[str, int], ...]:
         """Source and of how many items, the surest first."""
-        return ((name, self.sources[name]) for name in _SOURCES if self.sources[name])
+        return tuple((name, self.sources[name]) for name in _SOURCES if self.sources[name])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of these counts should know."""
+        if len(self.found) <= MOST_LISTED:
+            return ()
+        least = "more than " if len(self.found) == MOST_WORDS else ""
+        return (
+            f"{least}{len(self.found):,} different things or texts were found; the summary lists "
+            f"the {MOST_LISTED:,} most frequent.",
+        )

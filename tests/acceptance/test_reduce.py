@@ -1,0 +1,237 @@
+"""What is made of all lines of a job: the same bytes whoever worked on it, in little memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from books import executions, put_photos, records
+from farmyard import CORES, Farmyard, wait_until
+from jobfolders import job_of, put_job
+from nasfarm.core import wire
+from nasfarm.core.items import Item
+from nasfarm.core.jobs import Job, Segment
+from nasfarm.core.recipes import Point
+from nasfarm.jobs.store import JobStore
+from needs import needs
+from ownbroker import OwnBroker, own_broker
+from shelves import install
+
+QUEUE = "farm.v1.normal.home"
+PHOTOS = 24
+LINES, CHUNK = 100_000, 250
+MOST_MB = 300
+
+
+@dataclass(slots=True)
+class Box(Farmyard):
+    """A node of a farm whose home `shared` is that of several."""
+
+    shared: Path = Path()
+
+    @property
+    def home(self) -> Path:
+        return self.shared
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Two nodes of one slot each, with a package that brings recipes, and their broker."""
+
+    left: Box
+    right: Box
+    broker: OwnBroker
+
+
+@pytest.fixture(scope="module")
+def boxes(tmp_path_factory: pytest.TempPathFactory, cached_models: None) -> Iterator[Boxes]:
+    needs(len(CORES) >= 2, "two boxes of one slot each want two cores")
+    folder = tmp_path_factory.mktemp("boxes")
+    path = os.pathsep.join([str(install(folder / "site")), os.environ.get("PYTHONPATH", "")])
+    with own_broker(folder / "broker") as broker, ExitStack() as ending:
+        settings = {"FARM_BROKER_URL": broker.url, "FARM_SLOTS": "1", "PYTHONPATH": path}
+        made = []
+        for name in ("left", "right"):
+            box = Box(folder / name, {**settings, "FARM_NODE": name}, shared=folder / "home")
+            box.folder.mkdir()
+            ending.callback(box.close)
+            box.up()
+            made.append(box)
+        yield Boxes(*made, broker)
+
+
+def kept(job: Path) -> dict[str, bytes]:
+    """The files of a job that say what came of it."""
+    there = [job / "results.jsonl", job / "summary.json", *sorted((job / "tables").iterdir())]
+    return {path.name: path.read_bytes() for path in there}
+
+
+def test_chunks_shuffled_over_two_nodes_and_delivered_twice_give_the_same_bytes(
+    boxes: Boxes, chance: random.Random
+) -> None:
+    left, right = boxes.left, boxes.right
+    photos = put_photos(left, PHOTOS, name="shuffled")
+    for box in (left, right):
+        box.ok("pause")
+    job_id = left.ok("submit", photos, "--recipe", "shelves", "--json").json["job_id"]
+    shuffle_twice(boxes.broker, chance)
+    for box in (left, right):
+        box.ok("resume")
+    left.ok("wait", job_id, "--timeout", 120)
+    job = left.home / "jobs" / job_id
+    assert set(executions(left, right, job_id=job_id)) == set(range(PHOTOS // 2))
+    assert all(executions(box, job_id=job_id) for box in (left, right)), "one did it all"
+    wait_until(lambda: not boxes.broker.messages(QUEUE), what="doubled hints are taken, too")
+    first = kept(job)
+    summary = json.loads(first["summary.json"])
+    assert (summary["ok"], summary["times"]) == (PHOTOS, [["mtime", PHOTOS]])
+    assert summary["facts"][0]["name"] == "things" and summary["notes"] == ["Shelves were counted."]
+
+    # Its last step once more, by the other node.
+    (reduced,) = [box for box in (left, right) if reduces(box, job_id)]
+    other = right if reduced is left else left
+    reduced.ok("pause")
+    (job / "summary.json").unlink()
+    shutil.rmtree(job / "tables")
+    other.ok("reconcile")
+    wait_until((job / "summary.json").exists, 30, "the reduce step again")
+    assert reduces(other, job_id) and kept(job) == first
+
+    # All of it once more, in order, by one node, and in other chunks: it knows its pace now.
+    shutil.rmtree(job)
+    assert other.submit(photos, "--recipe", "shelves")["job_id"] == job_id
+    assert kept(job) == first
+    reduced.ok("resume")
+
+
+def shuffle_twice(broker: OwnBroker, chance: random.Random) -> None:
+    """Let each hint that waits, of two pictures each, be there twice and in no order."""
+    hints = broker.messages(QUEUE) * 2
+    assert len(hints) == PHOTOS
+    chance.shuffle(hints)
+    broker.client.delete(QUEUE)
+    broker.client.rpush(QUEUE, *hints)
+
+
+def reduces(box: Box, job_id: str) -> int:
+    """How often this node did a job's reduce step."""
+    begun = records(box, "chunk_begun")
+    return sum(record["job"] == job_id and record["chunk"] < 0 for record in begun)
+
+
+def test_a_map_that_breaks_off_is_one_pictures_and_a_reduce_the_jobs(boxes: Boxes) -> None:
+    folder = boxes.left.home / "narrow"
+    folder.mkdir()
+    for width in (98, 99, 100):
+        Image.effect_noise((width, 48), 60).convert("RGB").save(folder / f"{width}.jpg")
+    answer = boxes.left.submit(folder, "--recipe", "shelves")
+    assert (answer["state"], answer["ok"], answer["errors"]) == ("done", 2, 1)
+    bad = boxes.left.lines(answer["job_id"])[1]
+    assert bad["error"] == {
+        "code": "model",
+        "message": "map 'shelf': ValueError: too narrow a shelf",
+    }
+
+    own = (boxes.left.folder.parent / "site/their_shelves/recipes/shelves.yml").read_text()
+    breaking = own.replace("shelf_hours", "shelf_breaks").replace("shelf\n", "detect\n")
+    (boxes.left.home / "recipes" / "breaks.yml").write_text(breaking)
+    ran = boxes.left.run("submit", folder, "--recipe", "breaks", "--wait", "--json")
+    job_id = ran.json["job_id"]
+    assert ran.json["state"] == "failed"
+    said = boxes.left.run("status", job_id).out
+    assert "reduce 'shelf_breaks' of recipe 'breaks'" in said
+    assert len(boxes.left.lines(job_id)) == 3, "the lines stay"
+
+
+# -- memory ------------------------------------------------------------------------------------
+
+
+def cameras(store: JobStore, base: Job) -> Job:
+    """A job of 100,000 pictures of a fixed camera whose chunks are published; nobody reduced it."""
+    segments = (Segment(0, "home", 0, LINES, CHUNK, 0),)
+    job = put_job(store, replace(base, items=LINES, plan=segments))
+    with open(store.manifest(job.job_id), "wb") as manifest:
+        for i in range(LINES):
+            manifest.write(wire.item_bytes(Item(i, f"home:cam/{i:06d}.jpg", 1000, 10**9 * i)))
+    for chunk in range(LINES // CHUNK):
+        numbers = range(chunk * CHUNK, (chunk + 1) * CHUNK)
+        text = b"".join(wire.encode(seen(i)) + b"\n" for i in numbers)
+        store.chunk_file(job.job_id, chunk).write_bytes(text)
+    return job
+
+
+def seen(i: int) -> dict[str, Any]:
+    """A line as `detect` writes it, with three persons who walk."""
+    people = [
+        {"label": "person", "class_id": 0, "score": 0.5, "zones": ["door"],
+         "box": [(i * 7 + 200 * n) % 700, 100.0, (i * 7 + 200 * n) % 700 + 40.5, 300.5]}
+        for n in range(3)
+    ]  # fmt: skip
+    day, rest = divmod(i, 86_400)
+    hour, rest = divmod(rest, 3600)
+    at = f"2026-05-{4 + day:02d}T{hour:02d}:{rest // 60:02d}:{rest % 60:02d}"
+    return {
+        "i": i, "item": f"home:cam/{i:06d}.jpg", "status": "ok", "width": 768, "height": 576,
+        "model": "nanodet-g@1/int8", "taken_at": at, "time_source": "name", "count": 3,
+        "detections": people,
+    }  # fmt: skip
+
+
+REDUCE = """
+import resource, sys, time
+from nasfarm import Farm
+from nasfarm.core.leases import REDUCE
+from nasfarm.nodes.memory import MemoryCap
+from nasfarm_workers import tasks
+from nasfarm_workers.app import SlotRun, create_worker
+from nasfarm_workers.orders import Orders
+from nasfarm_workers.progress import to_nobody
+farm = Farm()
+orders = Orders.of(farm.settings.state_dir)
+orders.give(())
+run = SlotRun(0, 1, "boot", farm.settings.broker_url, MemoryCap(1 << 40, None), orders)
+worker = create_worker(farm.settings, run, to_nobody)
+lease = worker.claim(sys.argv[1], REDUCE)
+begun = time.process_time()
+said, _ = tasks.settle(lease, worker)
+used = time.process_time() - begun
+print(said, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, round(used, 2), sep=";")
+"""
+
+
+@pytest.mark.parametrize("reduce", ["found", "shelf_hours"])
+def test_100_000_lines_are_reduced_in_less_than_300_mb(tmp_path: Path, reduce: str) -> None:
+    corners: tuple[Point, ...] = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0))
+    path = os.pathsep.join([str(install(tmp_path / "site")), os.environ.get("PYTHONPATH", "")])
+    with own_broker(tmp_path / "broker") as broker:
+        yard = Farmyard(tmp_path, {"FARM_BROKER_URL": broker.url, "PYTHONPATH": path})
+        yard.ok("init", "--no-models")
+        recipe = replace(
+            job_of("any").recipe, name="many", reduce=reduce, zones={"door": corners},
+            params={"score": 0.35, "labels": "person"},
+        )  # fmt: skip
+        store = JobStore(yard.home / "jobs")
+        job = cameras(store, replace(job_of("many-1"), recipe=recipe))
+        ran = subprocess.run(
+            [sys.executable, "-c", REDUCE, job.job_id], env=yard.environment(),
+            capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    said, most_mb, used_s = ran.stdout.strip().split(";")
+    print(f"{reduce}: {most_mb} MB, {used_s} s of CPU")
+    assert said == "results written", ran.stderr
+    assert int(most_mb) < MOST_MB
+    summary = store.summary(job.job_id, 0)
+    assert summary is not None and summary.found == (("person", 3 * LINES),)
