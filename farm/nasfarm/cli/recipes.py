@@ -68,7 +68,8 @@ def check(session: Session, recipe: str, as_json: bool) -> None:
     named = Path(recipe)
     is_file = named.name != recipe or named.suffix in (".yml", ".yaml")
     found = specs.load_file(named) if is_file else specs.load(settings.recipes_folder, recipe)
-    lacking = specs.lacking(found, ModelStore(settings.models_folder).pin)
+    models = ModelStore(settings.models_folder)
+    lacking = specs.examine(found, models.pin, models.labels)
     if as_json:
         document({"name": found.name, "help": found.help, "models_missing": lacking})
         return

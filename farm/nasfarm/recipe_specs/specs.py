@@ -12,6 +12,7 @@ from nasfarm.recipe_specs.chosen import with_values
 from nasfarm.recipe_specs.examples import showing
 from nasfarm.recipe_specs.installed import code_names, recipe_files
 from nasfarm.recipe_specs.like import like_from
+from nasfarm.recipe_specs.named import check_named
 from nasfarm.recipe_specs.schema import Known, recipe_from, refused
 from nasfarm.storage.atomic import storage_errors
 from nasfarm.storage.yaml_file import read_mapping
@@ -80,15 +81,24 @@ def resolve(
     )
 
 
-def lacking(recipe: Recipe, pin: Callable[[ModelRef], PinnedModel]) -> dict[str, str]:
-    """The recipe's models that `pin` does not find, each with the reason."""
-    found = {}
+def examine(
+    recipe: Recipe, pin: Callable[[ModelRef], PinnedModel],
+    labels: Callable[[str, str], Sequence[str]],
+) -> dict[str, str]:  # fmt: skip
+    """The recipe's models that `pin` does not find, each with the reason.
+
+    With all of them there, its values are checked as a job's are. Raises as `check_named`.
+    """
+    lacking = {}
     for model in {stage.model: None for stage in recipe.stages}:
         try:
             pin(ModelRef.parse(model) or ModelRef(model))
         except RejectError as error:
-            found[model] = str(error)
-    return found
+            lacking[model] = str(error)
+    if not lacking:
+        with showing("zones", like=True):
+            check_named(resolve(recipe, (), pin), labels)
+    return lacking
 
 
 def _check_file(path: Path) -> None:
