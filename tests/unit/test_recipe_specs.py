@@ -219,6 +219,13 @@ def test_set_draws_zones_and_lines_for_one_job(tmp_path: Path) -> None:
     assert resolve(recipe, ["zones="], pin).zones == {}
 
 
+def test_a_zone_may_end_where_it_begins() -> None:
+    recipe = load(None, "detect")
+    corners = "[0, 0], [1, 0], [1, 1]"
+    closed = with_values(recipe, [f"zones={{a: [{corners}, [0, 0]]}}"])
+    assert closed.zones == with_values(recipe, [f"zones={{a: [{corners}]}}"]).zones
+
+
 def test_a_recipe_may_be_like_a_built_in_one_with_other_values(tmp_path: Path) -> None:
     recipe = own(
         tmp_path,

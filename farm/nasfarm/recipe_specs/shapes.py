@@ -19,7 +19,8 @@ def zones_from(written: object, place: str) -> Shapes:
 
     Raises RejectError that begins with `place` and names zone and corner.
     """
-    zones = _shapes(written, f"{place}: zones", "corner")
+    drawn = _shapes(written, f"{place}: zones", "corner")
+    zones = {name: _open(corners) for name, corners in drawn.items()}
     for name, corners in zones.items():
         inner = f"{place}: zones: {name}"
         if len(corners) < 3:
@@ -44,6 +45,11 @@ def lines_from(written: object, place: str) -> Shapes:
         if ends[0] == ends[1]:
             raise _refused(inner, list(map(list, ends)), "two ends that are not the same")
     return lines
+
+
+def _open(corners: tuple[Point, ...]) -> tuple[Point, ...]:
+    """Without the first corner at the end, where some programs write it once more."""
+    return corners[:-1] if len(corners) > 3 and corners[0] == corners[-1] else corners
 
 
 def _shapes(written: object, place: str, corner: str) -> dict[str, tuple[Point, ...]]:
