@@ -18,7 +18,7 @@ from nasfarm.core.recipes import ResolvedRecipe
 from nasfarm.core.reduced import Fact
 from nasfarm.errors import RejectError, StorageError, UnknownNameError
 from nasfarm.recipe_specs import installed
-from nasfarm.recipe_specs.specs import load, load_file, names
+from nasfarm.recipe_specs.specs import known, load, load_file, names
 from nasfarm_workers.pixels import Picture
 from nasfarm_workers.recipes import maps
 from nasfarm_workers.recipes.lines import lines_of
@@ -44,7 +44,7 @@ def shelves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    for cached in (installed._entries, installed.recipe_files, maps._brought):
+    for cached in (installed._entries, installed.recipe_files, known, maps._brought):
         cached.cache_clear()
 
 
@@ -71,7 +71,7 @@ def test_the_side_that_hands_in_imports_neither_the_package_nor_arrays(shelves: 
     code = (
         "import pathlib, sys\n"
         "from nasfarm.recipe_specs import specs\n"
-        "specs.load(pathlib.Path('.'), 'shelves'), specs.known('map')\n"
+        "specs.load(pathlib.Path('.'), 'shelves'), specs.known()\n"
         "print({'numpy', 'their_shelves'} & set(sys.modules))\n"
     )
     command = [sys.executable, "-c", f"import sys\nsys.path.insert(0, {str(shelves)!r})\n{code}"]

@@ -29,7 +29,7 @@ WRONG = {
     "a key twice": (BEGUN + "map: ocr\n", "'map'", "twice"),
     "an unknown key": (BEGUN + "mapp: ocr\n", "'mapp'", "is not known"),
     "another name": (BEGUN + "name: other\n", "name:", "'other'"),
-    "empty": ("", "'stages'", "missing"),
+    "empty": ("", "stages:", "nothing"),
     # help, map, reduce
     "no help": (BEGUN.replace("help: boats\n", ""), "'help'", "missing"),
     "help that is blank": (BEGUN.replace("boats\n", "' '\n", 1), "help:", "' '"),

@@ -250,5 +250,4 @@ def test_a_recipe_is_like_no_own_one(tmp_path: Path) -> None:
 
 
 def test_known_maps_and_reduces_are_those_that_workers_have() -> None:
-    assert known("map") == set(_MAPS)
-    assert known("reduce") == set(_REDUCES)
+    assert (known().maps, known().reduces) == (set(_MAPS), set(_REDUCES))

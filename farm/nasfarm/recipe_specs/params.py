@@ -80,8 +80,8 @@ def _labels(text: str) -> str:
 
 def _in_range(param: Param, value: ParamValue, written: object, place: str) -> ParamValue:
     if isinstance(value, str) and param.choices:
-        each = value.split(",") if param.type == LABELS and value else [value]
-        if not set(each) <= {*param.choices}:
+        chosen = {*filter(None, value.split(","))} if param.type == LABELS else {value}
+        if not chosen <= {*param.choices}:
             raise _refused(param, written, place)
     if isinstance(value, str | bool):
         return value

@@ -54,19 +54,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The names that `map` and `reduce` may have."""
+    """The names that `map` and `reduce` may have; None: any."""
 
-    maps: Collection[str]
-    reduces: Collection[str]
+    maps: Collection[str] | None = None
+    reduces: Collection[str] | None = None
 
 
-def recipe_from(
-    written: Mapping[str, Any], name: str, place: str, known: Known | None = None
-) -> Recipe:
+ANY = Known()
+
+
+def recipe_from(written: Mapping[str, Any], name: str, place: str, known: Known = ANY) -> Recipe:
     """What a recipe file says, checked; the file's name is the recipe's.
 
     `params`, `reduce`, `zones`, `lines`, `chunk_items` (16) and `max_side` (0) may be left out; in
-    a stage `of` (the image), too. known: the maps and reduces there are; None: any. Raises
+    a stage `of` (the image), too. known: the maps and reduces there are. Raises
     RejectError that begins with `place` and ends with an example.
     """
     full = {**_DEFAULTS, "name": name, **written}
@@ -86,10 +87,10 @@ def recipe_from(
         help=text_of(full, "help", place),
         stages=stages,
         params=params,
-        map=_code(full, "map", place, known and known.maps),
+        map=_code(full, "map", place, known.maps),
         chunk_items=_limited(full, "chunk_items", place, 1, MOST_CHUNK_ITEMS),
         max_side=_limited(full, "max_side", place, 0, MOST_SIDE),
-        reduce=_code(full, "reduce", place, known and known.reduces),
+        reduce=_code(full, "reduce", place, known.reduces),
         zones=zones,
         lines=lines,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 from nasfarm.core.models import ModelRef, PinnedModel
@@ -45,16 +46,23 @@ def load_file(path: Path) -> Recipe:
         written = read_mapping(path)
     if "like" in written:
         return like_from(written, path.stem, str(path), _other)
-    return recipe_from(written, path.stem, str(path), Known(known("map"), known("reduce")))
+    return recipe_from(written, path.stem, str(path), known())
 
 
-def known(kind: str) -> set[str]:
-    """The names that `map` or `reduce` may have: what other recipes name, and what installed
-    packages bring. The code itself is the workers', which this side does not import.
+@cache
+def known() -> Known:
+    """The names that `map` and `reduce` may have: those that other recipes have, and those that
+    installed packages bring. The code itself is the workers', which this side does not import.
     """
     files = [*_files(BUILTIN).values(), *recipe_files().values()]
-    said = {read_mapping(path).get(kind, FOUND if kind == "reduce" else None) for path in files}
-    return {name for name in said if isinstance(name, str)} | set(code_names(kind))
+    written = [read_mapping(path) for path in files]
+    said = {
+        kind: {each[kind] for each in written if isinstance(each.get(kind), str)}
+        for kind in ("map", "reduce")
+    }
+    return Known(
+        said["map"] | set(code_names("map")), said["reduce"] | {FOUND} | set(code_names("reduce"))
+    )
 
 
 def resolve(
