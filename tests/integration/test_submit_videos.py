@@ -60,6 +60,28 @@ def test_a_video_has_a_line_for_each_frame_with_its_number_and_time(
     assert {row["frame"]: row["seconds"] for row in rows}["15"] == "1.5"
 
 
+def test_behind_a_gate_frames_that_did_not_change_have_the_result_before_them(
+    common_farm: Farmyard, folder: Path, walk: list[NDArray[np.uint8]]
+) -> None:
+    scenes = [walk[0]] * 16 + walk[1:9]
+    path = film(folder / "stand.mp4", 24, rate=10, codec="libx264", shown=scenes.__getitem__)
+    answer = common_farm.submit(path, "--recipe", "detect", "--set", "gate=motion")
+    assert (answer["items"], answer["ok"], answer["errors"]) == (24, 24, 0)
+    lines = common_farm.lines(answer["job_id"])
+    marked = {line["i"]: line["inherited"] for line in lines if "inherited" in line}
+    assert len(marked) >= 8, "of 16; each chunk runs its first"
+    assert max(marked) < 16, "whoever walks is looked at"
+    assert not set(marked.values()) & set(marked), "inherited from what was run"
+    assert all(before < i for i, before in marked.items())
+    assert all(lines[i]["detections"] == lines[n]["detections"] for i, n in marked.items())
+    assert all(lines[i]["frame"]["number"] == i for i in marked)
+    table = folder / "stand.csv"
+    common_farm.ok("results", answer["job_id"], "-o", table)
+    with open(table, encoding="utf-8-sig", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["found"] == "detections"]
+    assert {int(row["i"]): int(row["inherited"]) for row in rows if row["inherited"]} == marked
+
+
 def test_one_frame_each_so_many_seconds_and_later_only_the_others(
     common_farm: Farmyard, folder: Path
 ) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nasfarm.core.findings import Finding
+from nasfarm.core.findings import Found
 from nasfarm.core.items import Item
 from nasfarm.core.jobs import Job
 from nasfarm.core.leases import Lease
@@ -18,14 +18,13 @@ from nasfarm_workers.heads.registry import head_named
 from nasfarm_workers.pixels import Picture, View
 from nasfarm_workers.progress import Progress
 from nasfarm_workers.recipes.careful import groups, unrun
+from nasfarm_workers.recipes.gate import gated
 from nasfarm_workers.recipes.lines import failed, lines_of
 from nasfarm_workers.runtime.batch import batches
 from nasfarm_workers.runtime.decode import decode
 from nasfarm_workers.runtime.publish import publish
 from nasfarm_workers.runtime.views import by_picture, crops, whole
 from nasfarm_workers.worker import Files, Worker
-
-Found = list[tuple[Finding, ...]]  # what a stage found: one tuple of findings a picture
 
 
 def run_chunk(lease: Lease, job: Job, worker: Worker, beat: Progress) -> list[Line]:
@@ -48,7 +47,8 @@ def run_group(
     items: Sequence[Item], files: Files, recipe: ResolvedRecipe, worker: Worker, beat: Progress
 ) -> list[Line]:
     """The lines of items that are run together; apart, where a model fails on them together."""
-    seen = look(items, files, recipe, worker, beat)
+    with beat.clock.on("preprocess"):  # but for what is read and decoded within
+        seen = gated(items, look(items, files, recipe, worker, beat), recipe)
     try:
         found = find([one for one in seen if isinstance(one, Picture)], recipe, worker, beat)
     except ImageError as error:

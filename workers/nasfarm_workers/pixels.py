@@ -80,6 +80,17 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Unchanged:
+    """A picture that shows what an earlier one of its camera did, whose findings are its own.
+
+    i: the earlier one's number in the job.
+    """
+
+    picture: Picture
+    i: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class View:
     """A piece of one picture. `pixels` may be smaller than what was seen.
 

@@ -26,6 +26,10 @@ class Finding:
     vector: bytes = b""
 
 
+Found = list[tuple[Finding, ...]]
+"""What a stage found: of each view, or of each picture, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One row of a batch: how its tensor lies over the original, and the finding it shows.

@@ -88,6 +88,7 @@ class Line:
     note: what a reader should know, e.g. that the file has changed since it was handed in.
     frame: which picture of a video it is; None for a picture that is a file.
     same_as: the address of an earlier file of the same content, which has all that is to be said.
+    inherited: the number of the earlier picture whose fields these are, as nothing had changed.
     fields: by recipe, e.g. `detections` → tuple of Detection, `embedding` → Embedding.
     """
 
@@ -103,6 +104,7 @@ class Line:
     frame: Frame | None = None
     fields: Fields = field(default_factory=dict)
     same_as: str = ""
+    inherited: int | None = None
 
     @property
     def vector(self) -> bytes:

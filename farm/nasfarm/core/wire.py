@@ -93,6 +93,8 @@ def line_bytes(line: Line, row: int) -> bytes:
             record |= {"taken_at": line.taken_at, "time_source": line.time_source}
         if line.note:
             record["note"] = line.note
+        if line.inherited is not None:
+            record["inherited"] = line.inherited
         for name, value in line.fields.items():
             record[name] = row if isinstance(value, Embedding) else plain(value)
     return encode(record) + b"\n"

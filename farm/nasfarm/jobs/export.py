@@ -25,10 +25,10 @@ Lines = Callable[[], Iterator[Line]]
 
 CSV_COLUMNS = (
     "i item status width height model taken_at frame seconds found label text score "
-    "x1 y1 x2 y2 polygon more error_code error"
+    "x1 y1 x2 y2 polygon more error_code error inherited"
 ).split()
 _COPIED = CSV_COLUMNS[:7]
-_ABOUT_ITEM = frozenset({*_COPIED, "time_source", "frame", "error"})
+_ABOUT_ITEM = frozenset({*_COPIED, "time_source", "frame", "error", "inherited"})
 _WORDS = ("label", "text")
 _IN_COLUMNS = frozenset({*_WORDS, "class_id", "score", "box", "polygon"})
 
@@ -71,7 +71,7 @@ def write_csv(lines: Lines, out: BinaryIO) -> Exported:
 
 def _rows(line: Line) -> Iterator[dict[str, object]]:
     frame = line.get("frame") or {}
-    about = {name: line.get(name, "") for name in _COPIED}
+    about = {name: line.get(name, "") for name in (*_COPIED, "inherited")}
     about |= {"item": cell(line["item"])}
     about |= {"frame": frame.get("number", ""), "seconds": frame.get("seconds", "")}
     error = line.get("error")
