@@ -25,9 +25,9 @@ def needs_vtest() -> Path:
     return VTEST
 
 
-def persons() -> dict[int, int]:
+def persons(table: str = "persons.csv") -> dict[int, int]:
     """Frame → how many persons are at least half visible in it."""
-    with open(COUNTED / "persons.csv", newline="") as file:
+    with open(COUNTED / table, newline="") as file:
         return {int(row["frame"]): int(row["persons"]) for row in csv.DictReader(file)}
 
 

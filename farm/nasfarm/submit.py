@@ -30,8 +30,7 @@ from nasfarm.reconcile import mend
 def submit(request: Request, home: Home, broker: Broker) -> Submitted:
     """Accept a job, once. Raises RejectError, BrokerError, StorageError: then nothing is there."""
     broker.check()
-    spec = specs.load(home.recipes, request.recipe)
-    recipe = specs.resolve(spec, request.sets, home.models.pin)
+    recipe = specs.resolve(specs.load(home.recipes, request.recipe), request.sets, home.models.pin)
     check_named(recipe, home.models.labels)
     check_suited(recipe, broker.presence.alive())
     tally = Tally()

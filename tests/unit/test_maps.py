@@ -57,12 +57,21 @@ def test_only_the_labels_asked_for_are_said() -> None:
     assert bus.label == "bus"
 
 
+def test_a_thing_has_one_of_the_labels_asked_for() -> None:
+    van = [finding(0.5, 0, 0, 100, 50, label="truck"), finding(0.6, 2, 0, 102, 50, label="car")]
+    behind = finding(0.4, 60, 0, 160, 50, label="car")
+    both = replace(RECIPE, params={"labels": "car,truck"})
+    said = map_named("detect")([*van, behind], (640, 480), both)["detections"]
+    assert [(each.label, each.score) for each in said] == [("car", 0.6), ("car", 0.4)]
+    assert len(mapped("detect", [*van, behind])["detections"]) == 3
+
+
 def test_what_stands_in_zones_names_them_and_what_does_not_has_no_such_field() -> None:
     left, low = ((0, 0), (0.5, 0), (0.5, 1), (0, 1)), ((0, 0.5), (1, 0.5), (1, 1), (0, 1))
     zoned = replace(RECIPE, zones={"left": left, "low": low})
     found = [finding(0.9, 0, 0, 20, 300), finding(0.8, 0, 0, 20, 100), finding(0.7, 600, 0, 640, 9)]
     said = wire.plain(map_named("detect")(found, (640, 480), zoned)["detections"])
-    assert [each.get("zones") for each in said] == [["left", "low"], ["left"], None]
+    assert [each.get("zones") for each in said] == [("left", "low"), ("left",), None]
 
 
 def test_texts_keep_their_order() -> None:

@@ -42,9 +42,9 @@ class _Alert:
         return cls(record["item"], frame.get("number"), taken_at, at_s, at_s)
 
     def goes_on(self, record: Record) -> bool:
-        frame = record.get("frame")
-        same = frame is not None and record["item"] == self.item
-        return same and frame["seconds"] - self.last_s <= APART_S
+        if "frame" not in record or record["item"] != self.item:
+            return False
+        return bool(record["frame"]["seconds"] - self.last_s <= APART_S)
 
     def add(self, record: Record, things: Things) -> None:
         if "frame" in record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import cv2
 import numpy as np
@@ -49,7 +50,7 @@ def heated(ground: RGB, heat: Heat) -> RGB:
     most = float(spread.max())
     large = cv2.resize(spread, (width, height), interpolation=cv2.INTER_LINEAR)
     # The square root: a door's minute is seen beside a bench's hour.
-    part = np.sqrt(large / most) if most > 0 else large
+    part: F32 = np.sqrt(large / (most or 1.0)).astype(np.float32)
     colours, share = _coloured(part), np.minimum(_STRONGEST, 2 * part)[..., None]
     mixed = _faded(ground) * (1 - share) + colours * share
     image = Image.fromarray(np.clip(mixed, 0, 255).round().astype(np.uint8))
@@ -64,7 +65,7 @@ def _faded(ground: RGB) -> F32:
     return faded
 
 
-def _coloured(part: NDArray[np.floating]) -> F32:
+def _coloured(part: NDArray[np.floating[Any]]) -> F32:
     """(h, w) of 0..1 to (h, w, 3) of 0..255, between the stops."""
     at = np.linspace(0, 1, len(_STOPS))
     channels = [np.interp(part, at, channel) for channel in zip(*_STOPS, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,10 @@ Size = tuple[int, int]
 
 Map = Callable[[Sequence[Finding], Size, ResolvedRecipe], Fields]
 
+_SAME = 0.6
+"""Boxes that overlap more (intersection over union) are of one thing: a van is a car and a truck
+to models. What NanoDet itself has within a class.
+"""
 _SCORE_DIGITS = 3
 _PIXEL_DIGITS = 1
 
@@ -25,11 +29,13 @@ _PIXEL_DIGITS = 1
 def detect(findings: Sequence[Finding], size: Size, recipe: ResolvedRecipe) -> Fields:
     """`detections`, highest score first, then by box, so that equal ones have one order.
 
-    Only those of the recipe's labels, where it names any; what stands in zones of it names them.
+    Where the recipe names labels, only those, and each thing under one of them, the surest. What
+    stands in zones of the recipe names them.
     """
     wanted = recipe.labels
     found = [_detected(f, size, recipe.zones) for f in findings if not wanted or f.label in wanted]
-    return {"detections": tuple(sorted(found, key=lambda d: (-d.score, d.box, d.class_id)))}
+    found.sort(key=lambda d: (-d.score, d.box, d.class_id))
+    return {"detections": tuple(_one_label_each(found) if wanted else found)}
 
 
 def ocr(findings: Sequence[Finding], _size: Size, _recipe: ResolvedRecipe) -> Fields:
@@ -102,6 +108,28 @@ def _detected(finding: Finding, size: Size, zones: Shapes) -> Detection:
     if there:
         return Placed(finding.label, finding.class_id, score, box, there)
     return Detection(finding.label, finding.class_id, score, box)
+
+
+def _one_label_each(found: Iterable[Detection]) -> list[Detection]:
+    """Those that no better one lies on; the best come first."""
+    kept: list[Detection] = []
+    for each in found:
+        if all(_overlap(each.box, better.box) <= _SAME for better in kept):
+            kept.append(each)
+    return kept
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(0.0, across) * max(0.0, down)
+    union = _area(one) + _area(other) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _rounded_box(box: Box) -> Box:
