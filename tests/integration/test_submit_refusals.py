@@ -45,6 +45,10 @@ def jobs(yard: Farmyard) -> set[str]:
         pytest.param("{f} --recipe detect --set score=2", "score: .*2.*from 0.05 to 1", id="value"),
         pytest.param("{f} --recipe detect --set score=much", "much.*a number", id="no number"),
         pytest.param("{f} --recipe detect --set score", "key=value", id="no value"),
+        pytest.param(
+            "{f} --recipe person-detect --set labels=car,persn", "'persn'.*'person'", id="label"
+        ),
+        pytest.param("{f} --recipe person-detect --set alert_zone=door", "zone.*'door'", id="zone"),
         pytest.param("{f}/0000.jpeg --recipe detect", "'0000.jpeg'.*'0000.jpg'", id="file"),
         pytest.param("{f}x/0000.jpg --recipe detect", "did you mean '{n}'", id="folder"),
         pytest.param("{f}/*.png --recipe detect", "nothing matches", id="pattern"),

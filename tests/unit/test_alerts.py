@@ -72,6 +72,13 @@ def test_a_visit_in_a_video_is_one_alert_although_frames_miss_it() -> None:
     )
 
 
+def test_frames_that_follow_each_other_are_one_alert_however_far_apart() -> None:
+    shown = [[AT_DOOR], [AT_DOOR], [], [AT_DOOR]]
+    lines = frames(*shown, every_s=60)
+    reduced = alerts(lines, recipe("alerts", DOOR, alert_zone="door"))  # one is enough then
+    assert [row[6] for row in rows(reduced, "alerts")] == [60.0, 0.0]
+
+
 def test_two_videos_are_two_alerts() -> None:
     lines = [*frames([AT_DOOR]), *frames([AT_DOOR], first=1, film="b.mp4")]
     assert len(rows(alerts(lines, recipe("alerts", alert_count=1)), "alerts")) == 2

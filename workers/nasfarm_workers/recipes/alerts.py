@@ -31,6 +31,7 @@ class _Alert:
     taken_at: str
     first_s: float
     last_s: float
+    last_i: int
     labels: set[str] = field(default_factory=set)
     count: int = 0
 
@@ -39,16 +40,16 @@ class _Alert:
         frame = record.get("frame") or {}
         at_s = frame.get("seconds", 0.0)
         taken_at = record.get("taken_at", "")
-        return cls(record["item"], frame.get("number"), taken_at, at_s, at_s)
+        return cls(record["item"], frame.get("number"), taken_at, at_s, at_s, record["i"])
 
     def goes_on(self, record: Record) -> bool:
         if "frame" not in record or record["item"] != self.item:
             return False
-        return bool(record["frame"]["seconds"] - self.last_s <= APART_S)
+        return record["i"] == self.last_i + 1 or record["frame"]["seconds"] - self.last_s <= APART_S
 
     def add(self, record: Record, things: Things) -> None:
         if "frame" in record:
-            self.last_s = record["frame"]["seconds"]
+            self.last_s, self.last_i = record["frame"]["seconds"], record["i"]
         self.labels.update(thing["label"] for thing in things)
         self.count = max(self.count, len(things))
 
@@ -61,11 +62,12 @@ class _Alert:
 def alerts(lines: Iterable[Record], recipe: ResolvedRecipe) -> Reduced:
     """In how many pictures and at most how many things were seen, in all and in each zone.
 
-    params: `alert_count`: a picture with so many things is an alert (0: none is); `alert_zone`:
-    where they have to stand (everywhere). Frames of a video that follow each other are one alert.
+    params: `alert_count`: a picture with so many things is an alert (0: none is, or with a zone one
+    thing); `alert_zone`: where they have to stand (everywhere). Frames of a video that follow each
+    other are one alert.
     """
-    least = int(recipe.params.get("alert_count", 0))
     zone = str(recipe.params.get("alert_zone", ""))
+    least = int(recipe.params.get("alert_count", 0)) or int(bool(zone))
     pictures, most = Counter[str](), Counter[str]()
     told: list[_Alert] = []
     tellings = Tellings()
