@@ -111,6 +111,12 @@ def test_csv_has_a_row_for_each_finding_and_one_for_each_other_item() -> None:
     assert rows[3]["error"] == "it ends too soon"
 
 
+def test_csv_and_coco_do_not_list_what_was_too_faint_to_be_said(tmp_path: Path) -> None:
+    faint = ok(0, "photos:a.jpg", detections=[PERSON], faint=[CAT])
+    assert [row["label"] for row in rows_of(faint)] == ["person"]
+    assert len(coco_of(tmp_path, faint).getAnnIds()) == 1
+
+
 def test_csv_begins_with_the_mark_by_which_excel_knows_utf8_and_leaves_the_file_open() -> None:
     out = io.BytesIO()
     assert write_csv(lines, out) == Exported(4, 0)

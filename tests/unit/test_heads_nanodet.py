@@ -87,6 +87,17 @@ def test_the_score_parameter_decides_what_counts(score: float | None, count: int
     assert len(found) == count
 
 
+@pytest.mark.parametrize(("faint", "count"), [(0.2, 2), (0.5, 1), (0.9, 1)])
+def test_a_recipe_that_looks_at_faint_things_too_gets_them(faint: float, count: int) -> None:
+    things: list[Thing] = [
+        (8, 0, 0, "cat", 0.6, (0.5,) * 4),
+        (8, 7, 7, "cat", 0.3, (0.5,) * 4),
+    ]
+    params = {"score": 0.5, "faint": faint}
+    [found] = head_named("nanodet")(outputs_of(things), [WHOLE], OPTIONS, params, LABELS)
+    assert len(found) == count
+
+
 def test_of_boxes_on_top_of_each_other_the_best_of_each_class_stays() -> None:
     things: list[Thing] = [
         (8, 3, 3, "cat", 0.6, (2.0, 2.0, 2.0, 2.0)),

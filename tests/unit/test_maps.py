@@ -66,6 +66,15 @@ def test_a_thing_has_one_of_the_labels_asked_for() -> None:
     assert len(mapped("detect", [*van, behind])["detections"]) == 3
 
 
+def test_what_only_helps_to_follow_is_said_apart_and_only_if_there_is_any() -> None:
+    follow = replace(RECIPE, params={"labels": "cat", "score": 0.4, "faint": 0.1})
+    found = [finding(score, x, 0, x + 9, 9) for x, score in ((0, 0.2), (20, 0.39951), (40, 0.9))]
+    fields = map_named("follow")(found, (640, 480), follow)
+    scores = {name: [each["score"] for each in wire.plain(fields[name])] for name in fields}
+    assert scores == {"detections": [0.9, 0.4], "faint": [0.2]}
+    assert list(map_named("follow")(found[2:], (640, 480), follow)) == ["detections"]
+
+
 def test_what_stands_in_zones_names_them_and_what_does_not_has_no_such_field() -> None:
     left, low = ((0, 0), (0.5, 0), (0.5, 1), (0, 1)), ((0, 0.5), (1, 0.5), (1, 1), (0, 1))
     zoned = replace(RECIPE, zones={"left": left, "low": low})

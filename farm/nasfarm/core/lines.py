@@ -12,6 +12,9 @@ Box = tuple[float, float, float, float]
 Polygon = tuple[tuple[float, float], ...]
 """Corners in pixels of the upright original, clockwise from the top left of the text."""
 
+FAINT = "faint"
+"""The field with detections that were not sure enough to be said: only reduces look at it."""
+
 FAULT_CODES = (
     "missing",
     "decode",

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from nasfarm.core.items import HOME_ROOT
+from nasfarm.core.lines import FAINT
 from nasfarm.core.notices import Condition, NoticeRule
 from nasfarm.core.places import foot, in_polygon
 from nasfarm.core.recipes import Point
@@ -140,8 +141,8 @@ def matched(when: Condition, line: ResultLine) -> _Match | None:
 
 def _things(line: ResultLine) -> Iterator[Mapping[str, Any]]:
     """Whatever a line lists by label or text: detections, classes, texts, plates, …"""
-    for value in line.values():
-        if isinstance(value, list):
+    for name, value in line.items():
+        if isinstance(value, list) and name != FAINT:
             yield from (
                 one for one in value if isinstance(one, dict) and ("label" in one or "text" in one)
             )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from nasfarm.core import wire
+from nasfarm.core.lines import FAINT
 
 FORMATS = ("jsonl", "csv", "coco", "yolo", "npy")
 
@@ -28,7 +29,8 @@ CSV_COLUMNS = (
     "x1 y1 x2 y2 polygon more error_code error inherited"
 ).split()
 _COPIED = CSV_COLUMNS[:7]
-_ABOUT_ITEM = frozenset({*_COPIED, "time_source", "frame", "error", "inherited"})
+_NOT_FOUND = frozenset({*_COPIED, "time_source", "frame", "error", "inherited", FAINT})
+"""Fields that are no things found: a faint one in a table would be counted."""
 _WORDS = ("label", "text")
 _IN_COLUMNS = frozenset({*_WORDS, "class_id", "score", "box", "polygon"})
 
@@ -88,7 +90,7 @@ def _rows(line: Line) -> Iterator[dict[str, object]]:
 
 def _things(line: Line) -> Iterator[tuple[str, object]]:
     for field, value in line.items():
-        if field in _ABOUT_ITEM:
+        if field in _NOT_FOUND:
             continue
         for thing in value if isinstance(value, list | tuple) else [value]:
             yield field, thing

@@ -36,11 +36,13 @@ def read(
         cell's centre to the left, top, right and bottom edge. The grid is square, row by row.
     options: `bins` (11), `nms` (0.6: overlap above which the weaker box of a class goes),
         `most` (100 findings a picture).
-    params: `score`, the least that counts (0.35).
+    params: `score`, the least that counts (0.35), and `faint`, the least that is given (the same).
     Raises RejectError (`model`) where the outputs are others.
     """
     levels = _levels(outputs, len(labels), 4 * int(options.get("bins", 11)))
-    pictures = _candidates(levels, len(seen), float(params.get("score", 0.35)))
+    least = float(params.get("score", 0.35))
+    least = min(least, float(params.get("faint", least)))
+    pictures = _candidates(levels, len(seen), least)
     return [
         _findings(*found, place, options, labels)
         for found, place in zip(pictures, seen, strict=True)

@@ -7,7 +7,17 @@ from functools import cache
 from typing import Any
 
 from nasfarm.core.findings import Finding
-from nasfarm.core.lines import Box, Class, Detection, Embedding, Fields, Placed, Polygon, Text
+from nasfarm.core.lines import (
+    FAINT,
+    Box,
+    Class,
+    Detection,
+    Embedding,
+    Fields,
+    Placed,
+    Polygon,
+    Text,
+)
 from nasfarm.core.places import foot, zones_at
 from nasfarm.core.recipes import ResolvedRecipe, Shapes
 from nasfarm.errors import FarmError, ImageError, RejectError, UnknownNameError
@@ -32,10 +42,17 @@ def detect(findings: Sequence[Finding], size: Size, recipe: ResolvedRecipe) -> F
     Where the recipe names labels, only those, and each thing under one of them, the surest. What
     stands in zones of the recipe names them.
     """
-    wanted = recipe.labels
-    found = [_detected(f, size, recipe.zones) for f in findings if not wanted or f.label in wanted]
-    found.sort(key=lambda d: (-d.score, d.box, d.class_id))
-    return {"detections": tuple(_one_label_each(found) if wanted else found)}
+    return {"detections": _detections(findings, size, recipe)}
+
+
+def follow(findings: Sequence[Finding], size: Size, recipe: ResolvedRecipe) -> Fields:
+    """`detections` as of `detect`, those of the parameter `score` and above; the others, if there
+    are any, are `faint`: they do not count, but tell where somebody is who was seen before.
+    """
+    found, least = _detections(findings, size, recipe), float(recipe.params.get("score", 0))
+    sure = tuple(one for one in found if one.score >= least)
+    fields: dict[str, tuple[Detection, ...]] = {"detections": sure}
+    return fields | ({FAINT: found[len(sure) :]} if len(sure) < len(found) else {})
 
 
 def ocr(findings: Sequence[Finding], _size: Size, _recipe: ResolvedRecipe) -> Fields:
@@ -102,6 +119,15 @@ def found_in(record: Mapping[str, Any]) -> list[str]:
     return labels + [found["text"] for found in record.get("texts", ())]
 
 
+def _detections(
+    findings: Sequence[Finding], size: Size, recipe: ResolvedRecipe
+) -> tuple[Detection, ...]:
+    wanted = recipe.labels
+    found = [_detected(f, size, recipe.zones) for f in findings if not wanted or f.label in wanted]
+    found.sort(key=lambda d: (-d.score, d.box, d.class_id))
+    return tuple(_one_label_each(found) if wanted else found)
+
+
 def _detected(finding: Finding, size: Size, zones: Shapes) -> Detection:
     box, score = _rounded_box(finding.box), round(finding.score, _SCORE_DIGITS)
     there = zones_at(foot(box, *size), zones) if zones else ()
@@ -146,4 +172,10 @@ def _outline(finding: Finding) -> Polygon:
     return finding.polygon or ((x1, y1), (x2, y1), (x2, y2), (x1, y2))
 
 
-_MAPS: dict[str, Map] = {"classify": classify, "detect": detect, "embed": embed, "ocr": ocr}
+_MAPS: dict[str, Map] = {
+    "classify": classify,
+    "detect": detect,
+    "embed": embed,
+    "follow": follow,
+    "ocr": ocr,
+}

@@ -10,6 +10,7 @@ from nasfarm.core.reduced import Reduced
 from nasfarm.errors import FarmError, RejectError, UnknownNameError
 from nasfarm.recipe_specs.installed import LACKING, code_named, code_names
 from nasfarm_workers.recipes.alerts import alerts
+from nasfarm_workers.recipes.counting import people_count, vehicle_count
 from nasfarm_workers.recipes.heatmap import heatmap
 from nasfarm_workers.recipes.sound import check_reduced
 
@@ -55,4 +56,10 @@ def reduced_by(recipe: ResolvedRecipe, lines: Iterable[Record]) -> Reduced:
     return reduced
 
 
-_REDUCES: dict[str, Reduce] = {FOUND: found, "alerts": alerts, "heatmap": heatmap}
+_REDUCES: dict[str, Reduce] = {
+    FOUND: found,
+    "alerts": alerts,
+    "heatmap": heatmap,
+    "people_count": people_count,
+    "vehicle_count": vehicle_count,
+}
