@@ -45,7 +45,8 @@ class _Alert:
     def goes_on(self, record: Record) -> bool:
         if "frame" not in record or record["item"] != self.item:
             return False
-        return record["i"] == self.last_i + 1 or record["frame"]["seconds"] - self.last_s <= APART_S
+        follows = record["i"] == self.last_i + 1
+        return bool(follows or record["frame"]["seconds"] - self.last_s <= APART_S)
 
     def add(self, record: Record, things: Things) -> None:
         if "frame" in record:

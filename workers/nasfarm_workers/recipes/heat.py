@@ -80,7 +80,7 @@ def _draw_scale(image: Image.Image, most_s: float) -> None:
     left, top = size, height - size - thick
     ramp = _coloured(np.sqrt(np.linspace(0, 1, wide))[None, :].repeat(thick, axis=0))
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(size)
-    words = ("0", f"{most_s:.3g} s")
+    words = ("0", f"{most_s:.1f} s" if most_s < 100 else f"{most_s:.0f} s")
     pen.rectangle(
         (left - size // 2, top - 2 * size, left + wide + size // 2, height - size // 2),
         fill=(20, 24, 32),
