@@ -43,3 +43,14 @@ def test_a_job_whose_words_are_all_listed_needs_no_note() -> None:
     counts = Counts()
     counts.add(page("a", "b", "a"))
     assert (counts.most_first, counts.notes) == ((("a", 2), ("b", 1)), ())
+
+
+def test_a_summary_says_how_many_pictures_were_not_looked_at_again() -> None:
+    counts = Counts()
+    counts.add(page())
+    for _ in range(1200):
+        counts.add({**page(), "inherited": 0})
+    counts.add({"status": "error"})
+    assert counts.notes == (
+        "1,200 of 1,202 pictures showed what an earlier one did, and have its result.",
+    )

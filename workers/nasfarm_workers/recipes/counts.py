@@ -22,8 +22,8 @@ MOST_LISTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many lines are `ok` and how many `error`, how often each label was found, and where the
-    times of items come from.
+    """How many lines are `ok`, `error`, and `inherited`, how often each label was found, and where
+    the times of items come from.
     """
 
     status: Counter[str] = field(default_factory=Counter)
@@ -33,6 +33,7 @@ class Counts:
     def add(self, record: Mapping[str, Any]) -> None:
         """Count one line, as JSON has it."""
         self.status[record["status"]] += 1
+        self.status["inherited"] += "inherited" in record
         for word in found_in(record):
             if word in self.found or len(self.found) < MOST_WORDS:
                 self.found[word] += 1
@@ -53,10 +54,17 @@ class Counts:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of these counts should know."""
-        if len(self.found) <= MOST_LISTED:
-            return ()
-        least = "more than " if len(self.found) == MOST_WORDS else ""
-        return (
-            f"{least}{len(self.found):,} different things or texts were found; the summary lists "
-            f"the {MOST_LISTED:,} most frequent.",
-        )
+        said = []
+        if self.status["inherited"]:
+            pictures = self.status["ok"] + self.status["error"]
+            said.append(
+                f"{self.status['inherited']:,} of {pictures:,} pictures showed what an earlier one "
+                "did, and have its result."
+            )
+        if len(self.found) > MOST_LISTED:
+            least = "more than " if len(self.found) == MOST_WORDS else ""
+            said.append(
+                f"{least}{len(self.found):,} different things or texts were found; the summary "
+                f"lists the {MOST_LISTED:,} most frequent."
+            )
+        return tuple(said)
