@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -72,16 +73,20 @@ class Farm:
         again: bool = False,
         new: bool = False,
         every_s: float | None = None,
+        finish_by: datetime | None = None,
     ) -> JobHandle:
         """Hand in files, folders or patterns. After RejectError or RetryError there is no job.
 
         every_s: of videos, one frame each so many seconds, 0: every frame; without it the videos in
         folders are left out, and of those that are named every frame is taken.
+        finish_by: when it is to be done; the farm uses no more slots than it takes, and spare cores
+        where it would be late.
         """
         named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         request = Request(
             tuple(os.fspath(path) for path in named), recipe, tuple(sets), Priority(priority),
             again=again, new=new, every_s=every_s,
+            finish_by=finish_by.astimezone() if finish_by else None,
         )  # fmt: skip
         return JobHandle(self, self.request(request))
 

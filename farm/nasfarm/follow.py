@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from nasfarm.broker.client import Broker
@@ -20,6 +22,7 @@ from nasfarm.core.jobs import (
     newest_generation,
 )
 from nasfarm.core.nodes import NodeReport
+from nasfarm.deadlines import after
 from nasfarm.errors import BrokerError, RejectError, RetryError
 from nasfarm.home import Home
 from nasfarm.jobs.failures import Failure, failures_of
@@ -41,7 +44,8 @@ def progress(job: Job, home: Home, broker: Broker) -> Progress:
     if not is_reduced(job, home):
         counts = counts_of(job, broker)
         if counts is not None and not home.jobs.is_cancelled(job.job_id):
-            return live_progress(job, plan, counts, note(job, broker))
+            now = live_progress(job, plan, counts, note(job, broker))
+            return replace(now, soonest=late(job, broker))
     return stored_progress(job, home, plan)
 
 
@@ -52,12 +56,14 @@ def stored_progress(job: Job, home: Home, plan: Sequence[Segment]) -> Progress:
     if summary is not None and is_reduced(job, home):
         return Progress(
             job.job_id, State.DONE, items, summary.ok, summary.errors, chunks, chunks,
-            images_per_s=home.jobs.pace(job.job_id).images_per_s,
+            images_per_s=home.jobs.pace(job.job_id).images_per_s, finish_by=job.finish_by,
         )  # fmt: skip
     ok, errors = count(merged(home.jobs, job.job_id, plan))
     done = len(home.jobs.done_chunks(job.job_id))
     state, reason = state_on_storage(job, home, done)
-    return Progress(job.job_id, state, items, ok, errors, chunks, done, note=reason)
+    return Progress(
+        job.job_id, state, items, ok, errors, chunks, done, note=reason, finish_by=job.finish_by
+    )
 
 
 def counts_of(job: Job, broker: Broker) -> Counts | None:
@@ -80,6 +86,17 @@ def state_on_storage(job: Job, home: Home, done: int) -> tuple[State, str]:
     ), "queued on storage: start the farm with farm up"
 
 
+def late(job: Job, broker: Broker) -> datetime | None:
+    """When a live job would be done, where that is too late; None where nobody has said so."""
+    if job.finish_by is None:
+        return None
+    try:
+        end_s = broker.deadlines.soonest_s(job.job_id)
+    except BrokerError:
+        return None
+    return None if end_s is None else after(job, end_s)
+
+
 def live_progress(job: Job, plan: Sequence[Segment], counts: Counts, said: str) -> Progress:
     """Progress of a live job from what Redis counts; a rolling one runs until its day is over."""
     state = State.RUNNING if counts.started else State.QUEUED
@@ -90,7 +107,7 @@ def live_progress(job: Job, plan: Sequence[Segment], counts: Counts, said: str) 
         job.job_id, state, items, counts.ok, counts.errors, end_of_plan(plan), counts.chunks_done,
         images_per_s=rate,
         eta_s=round(left / rate, 1) if rate and not job.rolling else None,
-        note=said,
+        note=said, finish_by=job.finish_by,
     )  # fmt: skip
 
 

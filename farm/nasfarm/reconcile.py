@@ -131,7 +131,7 @@ def mend(job: Job, home: Home, broker: Broker, queues: Waiting | None = None) ->
     total = end_of_plan(plan)
     marked = broker.leases.marked(job.job_id)  # before the look at storage: a file comes first
     done = home.jobs.done_chunks(job.job_id)
-    broker.leases.register(job.job_id, total, items_in(plan))
+    broker.leases.register(job.job_id, total, items_in(plan), job.by_s)
     if are_lost(job, home, marked - done):
         broker.leases.unmark_all(job.job_id)
         marked = set()

@@ -37,16 +37,17 @@ def submit(request: Request, home: Home, broker: Broker) -> Submitted:
     with spool(home.scratch) as found, home.jobs.draft() as draft:
         found.add(scan(request.paths, home.locate, tally, request.every_s))
         done = found.drop(done_before(home.jobs, recipe)) if request.new else 0
+        whole = found.thin(request.sample)
         manifest = write_manifest(draft / "manifest.jsonl", found.items())
         skipped = tally.skipped(done)
         pace = sizes(broker.rates.of(recipe), broker.presence.slots(), recipe.chunk_items)
-        job = plan_job(request, recipe, manifest, skipped, pace)
+        job = plan_job(request, recipe.drawing(request.sample), manifest, skipped, pace)
         if request.dry_run or is_empty(job, request, home):
-            return Submitted.of(job, job_id="")
+            return replace(Submitted.of(job, job_id=""), whole=whole)
         job, existing = accept(home, draft, job, again=request.again)
     hinted = announce(job, home, broker)
     answer = Submitted.of(job, job_id=job.job_id, existing=existing, hinted=hinted)
-    return replace(answer, skipped=skipped)
+    return replace(answer, skipped=skipped, whole=whole)
 
 
 def plan_job(
@@ -58,8 +59,8 @@ def plan_job(
     plan = plan_runs((Run(*run) for run in manifest.runs), pace, manifest.offsets.__getitem__)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Job(
-        f"{recipe.name}-{key[:10]}", key, now, recipe, request.priority,
-        manifest.items, manifest.bytes, skipped, plan, frames=manifest.frames,
+        f"{recipe.name}-{key[:10]}", key, now, recipe, request.priority, manifest.items,
+        manifest.bytes, skipped, plan, frames=manifest.frames, finish_by=request.finish_by,
     )  # fmt: skip
 
 

@@ -11,12 +11,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from farmyard import wait_until
 from nasfarm.broker import connection, embedded
+from nasfarm.broker.deadlines import Deadlines
 from nasfarm.broker.leases import Leases
-from nasfarm.broker.rates import MEMORY_S, RATES, Sample
+from nasfarm.broker.rates import MEMORY_S, RATES, Rates, Timed, work_of
 from nasfarm.core import lease_rules, wire
 from nasfarm.core.lease_rules import Cause, Held
 from nasfarm.core.leases import Lease, Refusal
+from nasfarm.core.recipes import ResolvedRecipe
 from nasfarm.nodes.process import spawn, stop
 
 JOB = "detect-0"
@@ -141,9 +144,9 @@ def test_the_pace_of_work_is_averaged_over_seconds_and_a_repeated_chunk_does_not
     leases.register("pace-0", 9)
 
     def rate_after(chunk: int, images: int, seconds: float) -> float:
-        sample = Sample("detect nanodet-g@1/int8", images, seconds)
-        leases.done("pace-0", chunk, "photos", images, 0, worked=True, sample=sample)
-        return float(str(client.hget(RATES, sample.work)))
+        timed = Timed("detect nanodet-g@1/int8", "nas", images, seconds)
+        leases.done("pace-0", chunk, "photos", images, 0, worked=True, timed=timed)
+        return float(str(client.hget(RATES, timed.work)))
 
     assert rate_after(0, 40, 2.0) == 20.0
     assert rate_after(1, 240, MEMORY_S) == 30.0  # 40 a second, as long as all that is remembered
@@ -151,4 +154,33 @@ def test_the_pace_of_work_is_averaged_over_seconds_and_a_repeated_chunk_does_not
     assert rate_after(2, 1, 0.01) == pytest.approx(30.0, rel=0.01)  # a single image says little
     leases.done("pace-0", 3, "photos", 0, 5, worked=True)
     assert client.hlen(RATES) == 1
+    assert leases.pace("pace-0").images_per_slot_s == pytest.approx(281 / 8.01, abs=0.01)
     leases.forget("pace-0")
+
+
+def test_a_node_has_a_pace_of_its_own_and_goes_as_all_until_it_has(client: redis.Redis) -> None:
+    leases, rates = Leases(client, LEASE_S), Rates(client)
+    recipe = ResolvedRecipe("pace", "detect", (), {}, 16, 0)
+    leases.register("pace-1", 9)
+    assert rates.on(["fast", "slow"], recipe) == {}
+    for chunk, (node, images) in enumerate([("fast", 40), ("slow", 10)]):
+        timed = Timed(work_of(recipe), node, images, MEMORY_S)
+        leases.done("pace-1", chunk, "photos", images, 0, worked=True, timed=timed)
+    found = rates.on(["fast", "slow", "new"], recipe)
+    assert found["new"] == rates.of(recipe) == pytest.approx(25 / MEMORY_S, rel=0.01)
+    assert found["fast"] == pytest.approx(40 / MEMORY_S, rel=0.01)
+    assert found["slow"] == pytest.approx(10 / MEMORY_S, rel=0.01)
+    leases.forget("pace-1")
+
+
+def test_what_deadlines_ask_holds_until_something_else_is_said_or_nobody_says_it_again(
+    client: redis.Redis,
+) -> None:
+    deadlines = Deadlines(client)
+    deadlines.tell({"nas": 2, "other": 1}, {"detect-1": 17.5}, for_s=60)
+    assert deadlines.slots() == {"nas": 2, "other": 1}
+    assert deadlines.soonest_s("detect-1") == 17.5
+    deadlines.tell({"nas": 3}, {}, for_s=1)
+    assert deadlines.slots() == {"nas": 3}
+    assert deadlines.soonest_s("detect-1") is None
+    wait_until(lambda: deadlines.slots() == {}, 3)

@@ -225,6 +225,25 @@ def test_a_removed_child_can_be_replaced_in_the_exit_callback(tmp_path: Path) ->
     assert awake(tmp_path / "new")()
 
 
+def test_on_the_way_down_nothing_is_added(tmp_path: Path) -> None:
+    """Whoever keeps as many children as are needed adds one with each turn of the loop."""
+
+    def tick() -> None:
+        if child.name not in supervisor.names():
+            supervisor.add(child)
+        if awake(tmp_path / "log")():
+            turns.append(len(turns))
+            if len(turns) in (1, 500):  # the second one ends what would go on for ever
+                supervisor.request_stop()
+
+    turns: list[int] = []
+    child = Child("one", python(SLEEPER), tmp_path / "log")
+    supervisor = Supervisor([], tick=tick, interval_s=0.02)
+    supervisor.run()
+    assert len(turns) < 500
+    assert supervisor.names() == set()
+
+
 def test_a_callback_that_raises_leaves_no_child_behind(tmp_path: Path) -> None:
     pids: list[int] = []
 

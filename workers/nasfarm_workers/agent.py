@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,12 +41,14 @@ def run_agent(settings: config.Settings, home: Home, broker: Broker) -> None:
 def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
     """Run a worker process a slot, and the chores beside them, until a signal."""
     boot = uuid.uuid4().hex[:8]
-    placed = place_here(wanted_here(settings))
-    cores = placed.slots
+    wanted = wanted_here(settings)
+    placed = place_here(wanted)
+    usual = len(placed.slots)
+    cores = placed.slots + spare_slots(wanted, usual)
     children = [
         slot_child(
             number,
-            len(cores),
+            max(usual, number + 1),
             group,
             boot,
             settings.home,
@@ -63,12 +65,14 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
         asked = ended.retry_s is None
         chores.reaped.append((f"{child.name}.{ended.pid}", None if asked else Cause.KILLED))
 
-    supervisor = Supervisor(children, on_exit=reap)
+    supervisor = Supervisor(
+        children[:usual], on_exit=reap, tick=lambda: fit(supervisor, children, chores.use)
+    )
     chores = Chores(
         settings, home, broker, boot, node_id(settings.state_dir),
-        slots=lambda: slot_states(cores, supervisor.pids(), settings.state_dir),
+        slots=lambda: slot_states(cores[: chores.use], supervisor.pids(), settings.state_dir),
         orders=Orders.of(settings.state_dir),
-        placement=placed.why,
+        placement=placed.why, usual=usual, most=len(cores), use=usual,
     )  # fmt: skip
     take_name(chores)
     with beside(chores.pulse, PULSE_S), beside(chores.reconcile, settings.reconcile_s):
@@ -78,6 +82,23 @@ def keep_slots(settings: config.Settings, home: Home, broker: Broker) -> None:
         broker.presence.leave(settings.node)
     for number in range(len(cores)):
         release(cgroup_name(settings.state_dir, number))
+
+
+def spare_slots(wanted: Wanted, usual: int) -> tuple[tuple[int, ...], ...]:
+    """Slots on the cores that are left to the NAS itself, for when a job would be late without."""
+    if wanted.slots is not None or not wanted.spare:
+        return ()
+    return place_here(replace(wanted, spare=0)).slots[usual:]
+
+
+def fit(supervisor: Supervisor, children: Sequence[Child], use: int) -> None:
+    """Have the first `use` of the workers run and no other; one that goes ends its chunk first."""
+    kept = supervisor.names()
+    for child in children[:use]:
+        if child.name not in kept:
+            supervisor.add(child)
+    for child in children[use:]:
+        supervisor.remove(child.name)
 
 
 def wanted_here(settings: config.Settings) -> Wanted:

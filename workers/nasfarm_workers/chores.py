@@ -19,6 +19,7 @@ from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.lease_rules import Cause
 from nasfarm.core.nodes import Hold, NodeReport, Slot, sentence
 from nasfarm.core.tallies import of_lost
+from nasfarm.deadlines import keep_deadlines
 from nasfarm.errors import RejectError, StorageError
 from nasfarm.home import Home
 from nasfarm.keep import name_taken
@@ -51,6 +52,8 @@ class Chores:
     orders: where the workers look for what they may do.
     reaped: names of worker processes that have ended, and how; None: they were asked to.
     by_hand: what the file in the home said last. held: all that keeps this node from taking work.
+    usual: how many slots the settings say. most: how many there are with spare cores. use: how many
+    are to run now, the first ones.
     """
 
     settings: config.Settings
@@ -61,6 +64,9 @@ class Chores:
     slots: Callable[[], tuple[Slot, ...]]
     orders: Orders
     placement: str = ""
+    usual: int = 0
+    most: int = 0
+    use: int = 0
     reaped: deque[tuple[str, Cause | None]] = field(default_factory=deque)
     ended: set[str] = field(default_factory=set)
     returned: bool = False
@@ -169,6 +175,8 @@ class Chores:
         if not now and time.monotonic() < self.next_report:
             return
         self.next_report = time.monotonic() + REPORT_S
+        told = self.broker.deadlines.slots()
+        self.use = min(self.most, told.get(self.settings.node, self.usual))
         self.reported = slots
         self.sensors.look()
         self.broker.presence.report(self.as_reported(slots))
@@ -189,6 +197,8 @@ class Chores:
             held=self.held,
             disks=self.sensors.disks,
             temperature_c=self.sensors.temperature_c,
+            usual=self.usual,
+            most=self.most,
         )
 
     def reconcile(self) -> None:
@@ -199,6 +209,7 @@ class Chores:
         if mended.hints:
             fields = {"action": "reconciled", "jobs": mended.jobs, "hints": mended.hints}
             log.info("hinted again", extra=fields)
+        keep_deadlines(self.home, self.broker)
 
 
 def why_aside(settings: config.Settings) -> Hold | None:

@@ -11,7 +11,7 @@ from celery import Celery
 from celery.worker.request import Request
 
 from nasfarm.broker.hints import CHUNK_TASK
-from nasfarm.broker.rates import Sample, work_of
+from nasfarm.broker.rates import Timed, work_of
 from nasfarm.core.jobs import Job, Segment, end_of_plan
 from nasfarm.core.lease_rules import Cause
 from nasfarm.core.leases import REDUCE, Hint, Lease, Refusal
@@ -141,10 +141,11 @@ def run(lease: Lease, worker: Worker, beat: Progress) -> tuple[str, bool]:
     note_failures(worker.jobs.path(job.job_id), lease, lines)
     # Of the file that stands, which may be another worker's.
     ok, errors = chunk_tally(worker.jobs.chunk_file(job.job_id, lease.chunk))
-    sample = Sample(work_of(job.recipe), ok, seconds) if ok and not lease.careful else None
+    usual = ok and not lease.careful
+    timed = Timed(work_of(job.recipe), worker.node, ok, seconds) if usual else None
     finished = worker.broker.leases.done(
         job.job_id, lease.chunk, chunk.root, ok, errors,
-        worked=True, sample=sample, again=chunk.generation > 0,
+        worked=True, timed=timed, again=chunk.generation > 0,
     )  # fmt: skip
     log.info("chunk done", extra={**facts(lease), "action": "chunk_done", "items": ok + errors})
     if finished.next_chunk is not None:

@@ -1,4 +1,4 @@
-"""A broker's address to everything the flows ask of it: leases, hints, presence, tallies."""
+"""A broker's address to everything the flows ask of it: leases, hints, presence and others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cached_property
 import redis
 
 from nasfarm.broker import connection
+from nasfarm.broker.deadlines import Deadlines
 from nasfarm.broker.hints import Hints
 from nasfarm.broker.leases import Leases
 from nasfarm.broker.presence import Presence
@@ -45,6 +46,10 @@ class Broker:
     @cached_property
     def rates(self) -> Rates:
         return Rates(self._client)
+
+    @cached_property
+    def deadlines(self) -> Deadlines:
+        return Deadlines(self._client)
 
     @cached_property
     def readings(self) -> Readings:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import redis
 
 from nasfarm.broker.connection import broker_errors
-from nasfarm.broker.rates import RATES, Sample, weight
+from nasfarm.broker.rates import RATES, Timed, rates_of, weight
 from nasfarm.core import wire
 from nasfarm.core.jobs import Pace
 from nasfarm.core.lease_rules import Cause, Held, is_leased
@@ -60,6 +60,7 @@ class Counts:
     """What Redis counted of a live job.
 
     worked: lines written since it became live, in so many `seconds` from the first claim on.
+    timed: good images that slots took `slot_s` seconds for, taken together.
     """
 
     ok: int
@@ -68,6 +69,8 @@ class Counts:
     started: bool
     worked: int
     seconds: float
+    timed: int = 0
+    slot_s: float = 0.0
 
     @property
     def images_per_s(self) -> float | None:
@@ -76,10 +79,12 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class LiveJob:
-    """A live job: whether a worker has begun it, and how many of its items have no line yet."""
+    """A live job: whether a worker has begun it, how many items have no line yet, its deadline."""
 
+    job_id: str
     started: bool
     waiting: int
+    by_s: float | None
 
 
 class Leases:
@@ -121,17 +126,21 @@ class Leases:
 
     def done(
         self, job_id: str, chunk: int, root: str, ok: int, errors: int, *,
-        worked: bool, sample: Sample | None = None, again: bool = False,
+        worked: bool, timed: Timed | None = None, again: bool = False,
     ) -> Finished:  # fmt: skip
         """Record a published chunk. Harmless to repeat.
 
-        worked: a worker has just run it; else it was found on storage. sample: how fast it went.
+        worked: a worker has just run it; else it was found on storage. timed: how fast it went.
         again: it is a retry's, whose items have counted as errors until now.
         """
         keys = [_job(job_id), _done(job_id), _leases(job_id), RATES]
-        pace = ("", 0, 0) if sample is None else (sample.work, sample.per_s, weight(sample.seconds))
+        pace: tuple[str | float, ...] = ("", 0, 0, 0, 0)
+        if timed is not None:
+            keys.append(rates_of(timed.node))
+            rate = (timed.per_s, weight(timed.seconds))
+            pace = (timed.work, *rate, timed.images, timed.seconds)
         first, next_chunk, left = self._run(
-            "done", keys, chunk, root, ok, errors, int(worked), *pace, int(again)
+            "done", keys, chunk, root, ok, errors, int(worked), int(again), *pace
         )
         return Finished(bool(first), int(next_chunk) if next_chunk >= 0 else None, int(left))
 
@@ -157,15 +166,20 @@ class Leases:
 
     # -- live jobs ---------------------------------------------------------------------------
 
-    def register(self, job_id: str, chunks: int, items: int | None = None) -> None:
+    def register(
+        self, job_id: str, chunks: int, items: int | None = None, by_s: float | None = None
+    ) -> None:
         """Make a job live, or tell a live one that it has more chunks now.
 
         items: how many it has, for whoever counts what waits; None: as many as were told before.
+        by_s: its deadline, likewise.
         """
         with broker_errors(), self._client.pipeline() as pipe:
             pipe.hset(_job(job_id), "chunks", chunks)
             if items is not None:
                 pipe.hset(_job(job_id), "items", items)
+            if by_s is not None:
+                pipe.hset(_job(job_id), "by_s", by_s)
             pipe.sadd(_LIVE, job_id)
             pipe.execute()
 
@@ -183,15 +197,18 @@ class Leases:
 
     def all_live(self) -> list[LiveJob]:
         """Every live job, in two round trips however many there are."""
+        names = sorted(self.live())
         with broker_errors(), self._client.pipeline(transaction=False) as pipe:
-            for job_id in self.live():
-                pipe.hmget(_job(job_id), ["chunks", "started_ms", "items", "ok", "errors"])
+            for job_id in names:
+                pipe.hmget(_job(job_id), ["chunks", "started_ms", "items", "ok", "errors", "by_s"])
             found = pipe.execute()
-        jobs = [[int(text or 0) for text in texts] for texts in found if texts[0] is not None]
-        return [
-            LiveJob(bool(started), max(0, items - ok - errors))
-            for _, started, items, ok, errors in jobs
-        ]
+        jobs = []
+        for job_id, (chunks, *counts, by_s) in zip(names, found, strict=True):
+            if chunks is not None:
+                started, items, ok, errors = (int(text or 0) for text in counts)
+                waiting = max(0, items - ok - errors)
+                jobs.append(LiveJob(job_id, bool(started), waiting, float(by_s) if by_s else None))
+        return jobs
 
     def forget(self, job_id: str) -> None:
         """The job has ended: every claim of it is refused from now on."""
@@ -229,12 +246,16 @@ class Leases:
         started_ms = int(raw.get("started_ms", 0))
         seconds = max(0, int(raw.get("worked_ms", 0)) - started_ms) / 1000
         worked = int(raw.get("worked", 0))
-        return Counts(ok, errors, done, bool(started_ms), worked, seconds)
+        timed, slot_s = int(raw.get("timed", 0)), float(raw.get("slot_s", 0))
+        return Counts(ok, errors, done, bool(started_ms), worked, seconds, timed, slot_s)
 
     def pace(self, job_id: str) -> Pace:
         """How fast a live job goes."""
         counts = self.counts(job_id)
-        return Pace(counts.images_per_s if counts else None)
+        if counts is None:
+            return Pace(None)
+        per_slot_s = round(counts.timed / counts.slot_s, 2) if counts.slot_s else None
+        return Pace(counts.images_per_s, per_slot_s)
 
     # -- what one of many does ---------------------------------------------------------------
 

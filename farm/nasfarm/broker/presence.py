@@ -80,7 +80,7 @@ class Presence:
 
     def slots(self) -> int:
         """How many worker processes all nodes that take work have together."""
-        return sum(len(node.slots) for node in self.alive() if not node.paused)
+        return sum(node.lent for node in self.alive() if not node.paused)
 
     def alive(self) -> list[NodeReport]:
         """The nodes that are there, by name; `age_s` since each one's last report."""

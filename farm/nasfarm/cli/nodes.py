@@ -49,7 +49,10 @@ def show(alive: Sequence[NodeReport], running: dict[str, int]) -> None:
     )  # fmt: skip
     for node in alive:
         if node.placement:
-            click.echo(f"{node.node}: {number_of(len(node.slots), 'slot')} on {node.placement}")
+            usual = number_of(node.usual or len(node.slots), "slot")
+            click.echo(f"{node.node}: {usual} on {node.placement}")
+        if node.use:
+            click.echo(f"{node.node}: {node.use}.")
         if node.paused:
             click.echo(f"{node.node} takes no work: {node.paused}")
         if node.held:

@@ -16,6 +16,7 @@ from nasfarm.core.jobs import Progress
 from nasfarm.core.words import amount as amount
 from nasfarm.core.words import duration as duration
 from nasfarm.core.words import how_far as how_far
+from nasfarm.core.words import in_time as in_time
 from nasfarm.core.words import number_of as number_of
 
 LINE_S = (5.0, 60.0)
@@ -122,6 +123,8 @@ def job_table(jobs: Sequence[Progress]) -> None:
     for job in jobs:
         if job.note:
             say(f"{job.job_id}: {job.note}")
+        elif job.finish_by and not job.state.ended:
+            say(f"{job.job_id}: {in_time(job.finish_by, job.soonest)}")
 
 
 def watch(show: Callable[[], None], every_s: float = 1.0) -> None:

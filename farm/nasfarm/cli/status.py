@@ -65,6 +65,8 @@ def of_farm(farm: Farm, nodes: list[NodeReport], *, idle: bool) -> Iterator[str]
     slots = sum(len(node.slots) for node in nodes)
     yield f"{number_of(slots, 'slot')} on {number_of(len(nodes), 'node')}."
     for node in nodes:
+        if node.use:
+            yield f"{node.node}: {node.use}."
         if node.paused:
             yield f"{node.node} takes no work: {node.paused}"
     for check in look_at_drops(farm.settings, farm.home, lambda: farm.broker):

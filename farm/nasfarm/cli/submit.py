@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
+import time
 
 import click
 
 from nasfarm.cli.root import Session
-from nasfarm.cli.show import as_json, document, say, timeout
-from nasfarm.core import wire
-from nasfarm.core.jobs import Priority, State
+from nasfarm.cli.show import as_json, timeout
+from nasfarm.core.jobs import Priority
 from nasfarm.core.requests import Request
+
+MOST_SAMPLE = 1000
+"""As many pictures as a recipe draws at most."""
 
 
 @click.command()
@@ -34,49 +36,39 @@ from nasfarm.core.requests import Request
     metavar="S",
     help="Of videos, one frame each S seconds (0: every frame); of those in folders, too.",
 )
+@click.option(
+    "--sample",
+    type=click.IntRange(1, MOST_SAMPLE),
+    metavar="N",
+    help="Do only N of them, spread over all, draw what is found, and say how long all would take.",
+)
+@click.option(
+    "--finish-by",
+    "by",
+    metavar="HH:MM",
+    help="When it is to be done: uses no more cores than that takes, spare ones where it must.",
+)
 @click.option("--dry-run", is_flag=True, help="Count what would be done, and do nothing.")
 @as_json
 @click.pass_obj
 def submit(
     session: Session, paths: tuple[str, ...], recipe: str, sets: tuple[str, ...], priority: str,
-    wait: bool, timeout: float | None, again: bool, new: bool, every: float | None, dry_run: bool,
-    as_json: bool,
+    wait: bool, timeout: float | None, again: bool, new: bool, every: float | None,
+    sample: int | None, by: str | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Hand in files, folders or patterns in quotes; links are followed, hidden files left out.
 
     Of a video that is named every frame is a picture; see --every.
     """
-    from nasfarm import follow, log
-    from nasfarm.cli.waiting import exit_status, handed_in, wait_for
+    from nasfarm import log
+    from nasfarm.cli.answers import tell
+    from nasfarm.core.times import next_time
 
     log.setup("warning", None)  # names the folders that cannot be read
-    farm = session.farm()
     # A shell leaves the ~ of a pattern in quotes as it is.
     named = tuple(os.path.expanduser(path) if path.startswith("~/") else path for path in paths)
     request = Request(
         named, recipe, sets, Priority(priority), again=again, new=new, dry_run=dry_run,
-        every_s=every,
+        every_s=every, sample=sample or 0, finish_by=next_time(by, time.time()) if by else None,
     )  # fmt: skip
-    done = farm.request(request)
-    answer = wire.plain(done)
-    hinted = answer.pop("hinted")
-    if not as_json:
-        say(handed_in(done, dry_run=dry_run))
-        if not hinted:
-            say("The broker went away: queued on storage, it runs when the farm is up again.")
-        elif done.job_id and not wait:
-            now = follow.progress(farm.job(done.job_id), farm.home, farm.broker)
-            say(now.note or f"Follow it: farm wait {done.job_id}")
-    status = 0
-    if wait and done.job_id:
-        end = wait_for(farm, done.job_id, timeout, quiet=as_json)
-        status = exit_status(end)
-        keep = ("state", "ok", "errors", "images_per_s")
-        answer |= {name: value for name, value in wire.plain(end).items() if name in keep}
-    elif wait and not dry_run:  # nothing new to do
-        answer |= {"state": State.DONE.value, "ok": 0, "errors": 0, "images_per_s": None}
-    if as_json:
-        document(answer)
-    elif done.job_id and not sys.stdout.isatty():  # for `job=$(farm submit …)`
-        click.echo(done.job_id)
-    sys.exit(status)
+    tell(session.farm(), request, wait=wait or bool(sample), timeout_s=timeout, as_json=as_json)

@@ -30,6 +30,8 @@ def handed_in(done: Submitted, *, dry_run: bool) -> str:
     left_out = ", ".join(f"{reason} ({count})" for count, reason in reasons if count)
     rest = f" Left out: {left_out}." if left_out else ""
     pictures = number_of(done.items, "picture")
+    if done.whole > done.items:
+        pictures = f"{done.items} of {number_of(done.whole, 'picture')}"
     if dry_run:
         return f"{pictures} would be handed in. Nothing was done.{rest}"
     if not done.job_id:

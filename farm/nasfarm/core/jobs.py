@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from nasfarm.core.recipes import FOUND, ResolvedRecipe
@@ -128,6 +129,7 @@ class Job:
     job (`watched`) both are empty, and plan.jsonl holds the plan.
 
     frames: so many of the items are frames of videos; of a rolling job it is not known.
+    finish_by: its deadline; None: as soon as possible.
     """
 
     job_id: str
@@ -141,6 +143,7 @@ class Job:
     plan: tuple[Segment, ...]
     watched: Watched | None = None
     frames: int = 0
+    finish_by: datetime | None = None
 
     @property
     def format(self) -> int:
@@ -153,6 +156,11 @@ class Job:
     def rolling(self) -> bool:
         """Whether the job grows: its manifest and plan are appended to until its day is over."""
         return self.watched is not None
+
+    @property
+    def by_s(self) -> float | None:
+        """Its deadline in seconds since 1970; None where it has none."""
+        return self.finish_by.timestamp() if self.finish_by else None
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -191,14 +199,22 @@ class Refreshed:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """pace.json: how fast the job went. Apart from the summary, which is the same on every run."""
+    """pace.json: how fast the job went. Apart from the summary, which is the same on every run.
+
+    images_per_slot_s: of one slot at work, however many there were, and without their waiting.
+    """
 
     images_per_s: float | None
+    images_per_slot_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A job as `status` shows it: images a second since the first claim, seconds still to go."""
+    """A job as `status` shows it: images a second since the first claim, seconds still to go.
+
+    finish_by: the job's. soonest: when it would be done with every slot there is, where that is
+    too late.
+    """
 
     job_id: str
     state: State
@@ -210,3 +226,5 @@ class Progress:
     images_per_s: float | None = None
     eta_s: float | None = None
     note: str = ""
+    finish_by: datetime | None = None
+    soonest: datetime | None = None

@@ -53,6 +53,8 @@ class NodeReport:
     node_id: of its state folder; empty from a release that had none.
     vnni: whether its processor adds products of small numbers in 32 bits.
     temperature_c: the highest of those the box tells; None where it tells none.
+    slots: those in use. usual: how many its settings say. most: how many there are with its spare
+    cores. Both are 0 from a release that always uses all.
     """
 
     node: str
@@ -70,6 +72,25 @@ class NodeReport:
     held: tuple[Hold, ...] = ()
     disks: tuple[Disk, ...] = ()
     temperature_c: float | None = None
+    usual: int = 0
+    most: int = 0
+
+    @property
+    def lent(self) -> int:
+        """How many slots it has for work that waits, whether or not all are in use now."""
+        return max(self.usual, len(self.slots))
+
+    @property
+    def use(self) -> str:
+        """A sentence where more or fewer slots are in use than usual; else empty."""
+        now = len(self.slots)
+        if now < self.usual:
+            return f"{now} of its {self.usual} slots in use: enough to finish in time (--finish-by)"
+        if self.usual and now > self.usual:
+            return (
+                f"{now - self.usual} more in use, on spare cores, to finish in time (--finish-by)"
+            )
+        return ""
 
     def held_by(self, *reasons: str) -> bool:
         """Whether one of these is among what holds it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nasfarm.core.models import PinnedModel
 
@@ -97,6 +97,11 @@ class ResolvedRecipe:
     reduce: str = FOUND
     zones: Shapes = field(default_factory=dict)
     lines: Shapes = field(default_factory=dict)
+
+    def drawing(self, count: int) -> ResolvedRecipe:
+        """The same, with so many pictures drawn at least."""
+        most = max(count, int(self.params.get("pictures", 0)))
+        return replace(self, params={**self.params, "pictures": most}) if count else self
 
     @property
     def gated(self) -> bool:

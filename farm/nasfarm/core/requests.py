@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from nasfarm.core.jobs import Job, Priority, Skipped
 
@@ -14,6 +15,8 @@ class Request:
     again: run anew what was done before. new: leave out what was done before.
     every_s: of videos, one frame each so many seconds, 0: every frame, also of those in folders;
     None: every frame, only of those that are named.
+    sample: so many of the items, spread over all of them, with pictures drawn; 0: all.
+    finish_by: the job's deadline.
     """
 
     paths: tuple[str, ...]
@@ -24,6 +27,8 @@ class Request:
     new: bool = False
     dry_run: bool = False
     every_s: float | None = None
+    sample: int = 0
+    finish_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Submitted:
     """What became of a request. `job_id` is empty for a dry run, or where nothing was left to do.
 
     hinted: False where the broker went away in between; the job is queued on storage.
+    whole: of a sample, how many items there are to choose from; else as many as `items`.
     """
 
     job_id: str
@@ -39,6 +45,7 @@ class Submitted:
     chunks: int
     skipped: Skipped
     hinted: bool = True
+    whole: int = 0
 
     @classmethod
     def of(cls, job: Job, *, job_id: str, existing: bool = False, hinted: bool = True) -> Submitted:

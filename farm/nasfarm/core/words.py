@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from nasfarm.core.jobs import Progress
+from nasfarm.core.times import clock
 
 
 def number_of(count: int, thing: str) -> str:
@@ -36,8 +39,18 @@ def rate(per_s: float | None) -> str:
 
 
 def how_far(now: Progress) -> str:
-    """`12 of 400 pictures, 8.1 images/s, 48 s left`."""
+    """`12 of 400 pictures, 8.1 images/s, 48 s left, to be done by 14:30`."""
     text = f"{now.ok + now.errors} of {number_of(now.items, 'picture')}"
     if now.images_per_s:
         text += f", {rate(now.images_per_s)}"
-    return text if now.eta_s is None else f"{text}, {duration(now.eta_s)} left"
+    if now.eta_s is not None:
+        text += f", {duration(now.eta_s)} left"
+    return text if now.finish_by is None else f"{text}, {in_time(now.finish_by, now.soonest)}"
+
+
+def in_time(finish_by: datetime, soonest: datetime | None) -> str:
+    """`to be done by 14:30`, or `done about 16:10, too late for 14:30`."""
+    wanted = clock(finish_by, finish_by)
+    if soonest is None:
+        return f"to be done by {wanted}"
+    return f"done about {clock(soonest, finish_by)}, too late for {wanted}"

@@ -68,6 +68,17 @@ class Spool:
         )
         return self._connection.total_changes - before
 
+    def thin(self, count: int) -> int:
+        """Keep so many items, spread over all of them; 0: all. Returns how many there were."""
+        whole = len(self)
+        if 0 < count < whole:
+            wanted = {(2 * n + 1) * whole // (2 * count) for n in range(count)}
+            rows = self._connection.execute("SELECT * FROM found ORDER BY item, frame")
+            kept = [row for n, row in enumerate(rows) if n in wanted]
+            self._connection.execute("DELETE FROM found")
+            self._connection.executemany("INSERT INTO found VALUES (?, ?, ?, ?, ?)", kept)
+        return whole
+
     def __len__(self) -> int:
         (count,) = self._connection.execute("SELECT count(*) FROM found").fetchone()
         return int(count)

@@ -79,7 +79,7 @@ class JobStore:
         The rename decides between two identical submits at once.
         """
         record = {"format": job.format} | wire.plain(job)
-        for name in ("watched", "frames"):
+        for name in ("watched", "frames", "finish_by"):
             if not record[name]:
                 del record[name]
         write_file(draft / "job.json", wire.encode_pretty(record))

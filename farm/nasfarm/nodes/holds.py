@@ -7,14 +7,15 @@ hold in it: so every box knows its name, and a share's cache of what is *not* th
 
 from __future__ import annotations
 
-import time
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from nasfarm.core import wire
 from nasfarm.core.nodes import ByHand, Hold
 from nasfarm.core.settings import NODE_NAME
+from nasfarm.core.times import clock
 from nasfarm.errors import RejectError, StorageError
 from nasfarm.storage.atomic import publish_by_rename, publish_file, storage_errors, write_file
 
@@ -122,14 +123,9 @@ def _write(path: Path, kept: _Kept) -> None:
 
 
 def _text(node: str, reason: ByHand, since_s: float) -> str:
-    return f"{_SAID[reason]} by hand since {_clock(since_s)}; {_go_on(node)}"
+    since = datetime.fromtimestamp(since_s)
+    return f"{_SAID[reason]} by hand since {clock(since, datetime.now())}; {_go_on(node)}"
 
 
 def _go_on(node: str) -> str:
     return f"go on with: farm resume {node}"
-
-
-def _clock(since_s: float) -> str:
-    """The time here; the day too where it is not today."""
-    then, now = time.localtime(since_s), time.localtime()
-    return time.strftime("%H:%M" if then[:3] == now[:3] else "%Y-%m-%d %H:%M", then)

@@ -100,8 +100,9 @@ class Supervisor:
     """Keeps children running in one loop, in the thread that calls `run`.
 
     on_exit: called at once with each child that ended, also one that was asked to, and before its
-    next start. tick: called about each `interval_s`. `add`, `remove` and `pids` are for these two,
-    in the same thread; `request_stop` may be called from anywhere, also from a signal handler.
+    next start. tick: called about each `interval_s`. `add`, `remove`, `names` and `pids` are for
+    these two, in the same thread; `request_stop` may be called from anywhere, also from a signal
+    handler.
     """
 
     def __init__(
@@ -120,7 +121,12 @@ class Supervisor:
         self._stops = 0
 
     def add(self, child: Child) -> None:
-        """Keep `child` running from the next turn of the loop on. Raises ValueError: name taken."""
+        """Keep `child` running from the next turn of the loop on; on the way down nothing is added.
+
+        Raises ValueError where one of that name is there.
+        """
+        if self._stops:
+            return
         if child.name in self._kept:
             raise ValueError(f"a child called '{child.name}' is there already: remove it first")
         self._kept[child.name] = _Kept(child)
@@ -134,6 +140,10 @@ class Supervisor:
             del self._kept[name]
         elif not kept.stopping:
             self._ask_to_end(kept)
+
+    def names(self) -> set[str]:
+        """Of the children that are kept, and of those that have not ended yet."""
+        return set(self._kept)
 
     def pids(self) -> dict[str, int]:
         """Name → process id of the children that run now."""

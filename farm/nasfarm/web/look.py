@@ -205,3 +205,5 @@ def facts_of(job: Job) -> Iterator[tuple[str, str]]:
         return
     yield "Pictures", f"{number_of(job.items, 'picture')}, {amount(job.bytes)}"
     yield "Roots", ", ".join(job.roots)
+    if job.finish_by:
+        yield "To be done by", job.finish_by.astimezone().strftime("%Y-%m-%d %H:%M")
