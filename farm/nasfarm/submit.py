@@ -43,11 +43,10 @@ def submit(request: Request, home: Home, broker: Broker) -> Submitted:
         pace = sizes(broker.rates.of(recipe), broker.presence.slots(), recipe.chunk_items)
         job = plan_job(request, recipe.drawing(request.sample), manifest, skipped, pace)
         if request.dry_run or is_empty(job, request, home):
-            return replace(Submitted.of(job, job_id=""), whole=whole)
+            return Submitted.of(job, skipped, whole, job_id="")
         job, existing = accept(home, draft, job, again=request.again)
     hinted = announce(job, home, broker)
-    answer = Submitted.of(job, job_id=job.job_id, existing=existing, hinted=hinted)
-    return replace(answer, skipped=skipped, whole=whole)
+    return Submitted.of(job, skipped, whole, job_id=job.job_id, existing=existing, hinted=hinted)
 
 
 def plan_job(

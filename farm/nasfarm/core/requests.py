@@ -48,6 +48,10 @@ class Submitted:
     whole: int = 0
 
     @classmethod
-    def of(cls, job: Job, *, job_id: str, existing: bool = False, hinted: bool = True) -> Submitted:
+    def of(
+        cls, job: Job, skipped: Skipped, whole: int, *, job_id: str,
+        existing: bool = False, hinted: bool = True,
+    ) -> Submitted:  # fmt: skip
+        """skipped: by this request, which may be another than the one that has made the job."""
         chunks = job.plan[-1].end if job.plan else 0
-        return cls(job_id, existing, job.items, chunks, job.skipped, hinted)
+        return cls(job_id, existing, job.items, chunks, skipped, hinted, whole)
