@@ -23,7 +23,13 @@ from nasfarm.core.jobs import (
 from nasfarm.errors import NewerFormatError, RejectError, StorageError, UnknownNameError
 from nasfarm.jobs.reopened import mark
 from nasfarm.jobs.rolling import PLAN, Rolling
-from nasfarm.storage.atomic import publish_file, storage_errors, sync_folder, write_file
+from nasfarm.storage.atomic import (
+    CANNOT_WRITE,
+    publish_file,
+    storage_errors,
+    sync_folder,
+    write_file,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,9 @@ class JobStore:
 
     def results(self, job_id: str) -> Path:
         return self.path(job_id) / "results.jsonl"
+
+    def report(self, job_id: str) -> Path:
+        return self.path(job_id) / "report.html"
 
     # -- a new job ---------------------------------------------------------------------------
 
@@ -235,6 +244,13 @@ class JobStore:
         """Write pace.json and then summary.json, the last file of a job."""
         write_file(self.path(summary.job_id) / "pace.json", wire.encode(pace) + b"\n")
         write_file(self.path(summary.job_id) / "summary.json", wire.encode_pretty(summary))
+
+    def unfinish(self, job_id: str) -> None:
+        """Take back how the job ended, so that its reduce step runs again; its lines stay."""
+        for name in ("summary.json", "refreshed.json"):
+            path = self.path(job_id) / name
+            with storage_errors(path, CANNOT_WRITE):
+                path.unlink(missing_ok=True)
 
     def cancel(self, job_id: str) -> None:
         publish_file(self.path(job_id) / "cancelled", b"")

@@ -94,7 +94,7 @@ class Looker:
             failures=tuple(failure_of(line, again) for line in failed[:FAILURES]),
             failed_more=len(failed) > FAILURES,
             retry=now.state.ended or job.rolling,
-            report=(home.jobs.path(job_id) / "report.html").is_file(),
+            report=home.jobs.report(job_id).is_file(),
             pictures=tuple(islice(pictures_of(home, job_id), JOB_PICTURES)),
         )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""What is known of a job to its report: one HTML page that needs nothing beside itself. Pure."""
