@@ -34,8 +34,8 @@ README = TREE / "README.md"
 GUIDE = TREE / "docs" / "guide"
 PAGES = [README, TREE / "README.zh.md", *sorted(GUIDE.glob("*.md"))]
 ONE_BOX = [
-    "README", "first-hour", "submit", "videos", "results", "recipes", "people", "counting",
-    "models", "running", "inbox", "keeping", "security", "status-page",
+    "README", "first-hour", "submit", "videos", "results", "report", "recipes", "people",
+    "counting", "models", "running", "inbox", "keeping", "security", "status-page",
 ]  # fmt: skip
 """Read in this order, in a home that is fresh for the first; one alone is read in a fresh home."""
 STARTS_ITSELF = ("README", "first-hour", "running")
@@ -270,7 +270,7 @@ def test_every_setting_is_in_the_guide(key) -> None:  # type: ignore[no-untyped-
         ),
         (
             "workers/nasfarm_workers/reduction.py",
-            "published chunks → results.jsonl → reduce → tables → pictures → summary",
+            "published chunks → results.jsonl → reduce → tables → pictures → report → summary",
         ),
     ],
 )

@@ -1,4 +1,5 @@
-"""THE REDUCE FLOW: published chunks → results.jsonl → reduce → tables → pictures → summary.
+"""THE REDUCE FLOW:
+published chunks → results.jsonl → reduce → tables → pictures → report → summary.
 
 Only calls. It may run twice, or on two nodes at once: every file is replaced as a whole by the same
 bytes.
@@ -37,6 +38,8 @@ from nasfarm_workers.recipes.heat import draw_heat, no_ground
 from nasfarm_workers.recipes.maps import found_in
 from nasfarm_workers.recipes.pictures import draw
 from nasfarm_workers.recipes.reduces import reduced_by
+from nasfarm_workers.report.survey import Survey
+from nasfarm_workers.reporting import Known, write_report
 from nasfarm_workers.runtime.decode import decode
 from nasfarm_workers.worker import Files, Worker
 
@@ -91,8 +94,8 @@ def put_together(
 ) -> None:
     """Write the results, all that is made of them, and last the summary."""
     folder, results = worker.jobs.path(job.job_id), worker.jobs.results(job.job_id)
-    counts = Counts()
-    write_results(results, counted(lines, counts, beat))
+    counts, survey = Counts(), Survey()
+    write_results(results, counted(lines, counts, survey, beat))
     reduced = reduced_by(job.recipe, records(results, beat))
     write_tables(folder / "tables", reduced.tables)
     draw_pictures(job, worker, beat)
@@ -102,7 +105,11 @@ def put_together(
         counts.status["ok"], counts.status["error"], counts.most_first,
         facts=reduced.facts, times=counts.times, notes=(*reduced.notes, *counts.notes),
     )  # fmt: skip
-    worker.jobs.finish(summary, worker.broker.leases.pace(job.job_id))
+    pace = worker.broker.leases.pace(job.job_id)
+    if pace.images_per_s is None:  # nothing was run since: it is as it was
+        pace = worker.jobs.pace(job.job_id)
+    write_report(job, Known(summary, reduced, survey, pace), worker, beat)
+    worker.jobs.finish(summary, pace)
 
 
 def show(job: Job, worker: Worker, beat: Progress, *, last: bool) -> bool:
@@ -115,10 +122,14 @@ def show(job: Job, worker: Worker, beat: Progress, *, last: bool) -> bool:
     )  # fmt: skip
 
 
-def counted(lines: Iterable[bytes], counts: Counts, beat: Progress) -> Iterator[bytes]:
+def counted(
+    lines: Iterable[bytes], counts: Counts, survey: Survey, beat: Progress
+) -> Iterator[bytes]:
     """The lines as they are, counted on their way."""
     for line in lines:
-        counts.add(parsed(line))
+        record = parsed(line)
+        counts.add(record)
+        survey.add(record)
         beat.step()
         yield line
 
