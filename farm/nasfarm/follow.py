@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
@@ -162,6 +163,44 @@ def wait(
         pause_s = min(POLL_S[1], pause_s * 1.2)
         if now.eta_s:  # 0: only the reduce step is left, and nobody knows how long that takes
             pause_s = max(POLL_S[0], min(pause_s, now.eta_s / NEARER))
+
+
+def make_report(
+    job: Job, home: Home, broker: Broker, timeout_s: float | None, show: Callable[[Progress], None]
+) -> None:
+    """Wait for a job's report, and where the job has ended without one have it made.
+
+    Its reduce step runs once more, on the lines that are there. Raises RejectError where it can
+    have none, RetryError when the time is up.
+    """
+    broker.check()
+    if progress(job, home, broker).state is State.DONE:
+        home.jobs.unfinish(job.job_id)
+        mend(job, home, broker)
+    if job.rolling:  # it goes on until midnight
+        await_report(job, home, timeout_s)
+        return
+    end = wait(job, home, broker, timeout_s, show)
+    if end.state is not State.DONE:
+        raise RejectError(
+            f"{job.job_id}: is {end.state} and has no report. What there is of it: "
+            f"farm results {job.job_id}"
+        )
+    if not home.jobs.report(job.job_id).exists():
+        raise RejectError(f"{job.job_id}: its report could not be made. See the farm's logs.")
+
+
+def await_report(job: Job, home: Home, timeout_s: float | None) -> None:
+    """Wait for a rolling job's report. Raises RetryError when the time is up."""
+    deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
+    while not home.jobs.report(job.job_id).exists():
+        if time.monotonic() >= deadline:
+            raise RetryError(
+                f"{job.job_id}: no report after {timeout_s:g} s. It is written once a minute while "
+                f"pictures come. Try again: farm report {job.job_id}",
+                code="timeout",
+            )
+        time.sleep(POLL_S[1])
 
 
 def cancel(job: Job, home: Home, broker: Broker) -> Progress:

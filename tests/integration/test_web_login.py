@@ -25,6 +25,7 @@ SAMPLES = {
     r"/jobs/([^/]+)/retry/([0-9]{1,9})": "/jobs/detect-1/retry/3",
     r"/jobs/([^/]+)/results\.(csv|jsonl)": "/jobs/detect-1/results.csv",
     r"/jobs/([^/]+)/report\.html": "/jobs/detect-1/report.html",
+    r"/jobs/([^/]+)/tables/([a-z][a-z0-9_-]{0,63}\.csv)": "/jobs/detect-1/tables/zones.csv",
     r"/jobs/([^/]+)/pictures/([^/]+)": "/jobs/detect-1/pictures/000001-a.jpg",
     r"/nodes/([^/]+)/(pause|drain|resume)": "/nodes/nas/pause",
     r"/jobs/([^/]+)/retry": "/jobs/detect-1/retry",

@@ -159,6 +159,8 @@ def test_drawn_pictures_are_served_by_their_exact_names(server: Served, farm: Fa
         "/jobs/linked/report.html", "/jobs/linked/pictures/secret.jpg", "/jobs/.%2e/results.csv",
         "/jobs/detect-1%2F..%2Fdetect-1", "/jobs/%2e%2e", "/static/..%2fserver.py",
         "/static/../server.py", "/static/%2e%2e/%2e%2e/cli/root.py", "/jobs/detect-1/pictures/",
+        "/jobs/linked/tables/secret.csv", "/jobs/detect-1/tables/..%2fjob.json",
+        "/jobs/detect-1/tables/nothing.csv",
         "/jobs/detect-1/job.json", "/jobs/nothing", "/jobs?page=0", "/jobs?page=-1", "/jobs?page=x",
         "/jobs?page=99999999", "/jobs/detect-1/results.yolo", "/jobs/detect-1/report.html",
     ],
@@ -170,8 +172,9 @@ def test_no_address_leads_out_of_the_jobs_folder(
     put_picture(farm.home, "detect-1", "real.jpg")
     pictures = farm.home.jobs.path("detect-1") / "pictures"
     outside = tmp_path / "outside"
-    (outside / "pictures").mkdir(parents=True)
-    for name in ("secret.jpg", "report.html", "pictures/secret.jpg"):
+    for below in ("pictures", "tables"):
+        (outside / below).mkdir(parents=True)
+    for name in ("secret.jpg", "report.html", "pictures/secret.jpg", "tables/secret.csv"):
         (outside / name).write_bytes(b"secret")
     (pictures / "link.jpg").symlink_to(outside / "secret.jpg")
     (pictures / "folder.jpg").mkdir()
@@ -190,7 +193,18 @@ def test_a_report_may_look_as_it_likes_and_runs_nothing(server: Served, farm: Fa
     answer = get(server, "/jobs/detect-1/report.html")
     assert answer.text == "<h1>Found</h1>"
     policy = answer.headers["Content-Security-Policy"]
-    assert "sandbox allow-same-origin;" in policy and "script" not in policy
+    assert "sandbox allow-same-origin allow-downloads;" in policy and "script" not in policy
+
+
+def test_the_tables_that_a_report_leads_to_are_served(server: Served, farm: Farm) -> None:
+    put_done(farm.home.jobs, "detect-1")
+    folder = farm.home.jobs.path("detect-1") / "tables"
+    folder.mkdir()
+    (folder / "zones.csv").write_text("zone,pictures\ndoor,7\n")
+    answer = get(server, "/jobs/detect-1/tables/zones.csv")
+    assert answer.text == "zone,pictures\ndoor,7\n"
+    disposition = answer.headers["Content-Disposition"]
+    assert disposition == 'attachment; filename="detect-1-zones.csv"'
 
 
 def test_results_come_as_a_table_and_as_lines(server: Served, farm: Farm) -> None:

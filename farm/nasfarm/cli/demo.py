@@ -60,6 +60,7 @@ def _show_places(shown: Shown) -> None:
     for recipe, path in shown.results.items():
         job = str(Path(path).parent.relative_to(folder))
         click.echo(f"  {job + '/pictures/':<42}  {DRAWN[recipe]}")
+        click.echo(f"  {job + '/report.html':<42}  all of it as a page, for a browser")
         click.echo(f"  {job + '/results.jsonl':<42}  a line for each picture")
 
 

@@ -31,6 +31,7 @@ SECTIONS = {
     "Jobs": {
         "submit": "Hand in pictures",
         "results": "What was found, for you or for another program",
+        "report": "What was found as a page: pictures, charts, what failed",
         "status": "How far a job is, or the whole farm",
         "jobs": "The newest jobs, or every one",
         "wait": "Follow a job until it ends",

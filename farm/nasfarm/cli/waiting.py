@@ -64,6 +64,7 @@ def outcome(end: Progress) -> list[str]:
         lines.append(end.note)
     if end.ok:
         lines.append(f"What was found:  farm results {end.job_id}")
+        lines.append(f"As a page:       farm report {end.job_id}")
     if end.errors:
         lines.append(f"What failed:     farm failed {end.job_id}")
     return lines

@@ -69,6 +69,15 @@ class Report(Picture):
         await self.send(a_job(text), (), name, "text/html; charset=utf-8")
 
 
+class Table(Picture):
+    """A table that the recipe has made of the job, as its report names it."""
+
+    async def get(self, text: str, name: str) -> None:
+        job_id = a_job(text)
+        self.set_header("Content-Disposition", f'attachment; filename="{job_id}-{name}"')
+        await self.send(job_id, ("tables",), name, "text/csv; charset=utf-8")
+
+
 class Results(Base):
     """What was found, line by line as it is read: a million lines cost no memory."""
 

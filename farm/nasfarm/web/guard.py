@@ -17,8 +17,12 @@ PAGE = (
     f"{NONE}; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'"
 )
-REPORT = f"{NONE}; sandbox allow-same-origin; style-src 'unsafe-inline'; img-src 'self' data:"
-"""A job's report is a file of the home: it may look as it likes, and run nothing at all."""
+REPORT = (
+    f"{NONE}; sandbox allow-same-origin allow-downloads; style-src 'unsafe-inline'; "
+    "img-src 'self' data:"
+)
+"""A job's report is a file of the home: it may look as it likes, lead to the job's tables, and run
+nothing at all."""
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": NONE,

@@ -50,6 +50,7 @@ ROUTES = [
     (r"/jobs/([^/]+)/retry/([0-9]{1,9})", pages.Retry),
     (r"/jobs/([^/]+)/results\.(csv|jsonl)", files.Results),
     (r"/jobs/([^/]+)/report\.html", files.Report),
+    (r"/jobs/([^/]+)/tables/([a-z][a-z0-9_-]{0,63}\.csv)", files.Table),
     (r"/jobs/([^/]+)/pictures/([^/]+)", files.Picture),
     (r"/nodes/([^/]+)/(pause|drain|resume)", pages.Steer),
     (r"/events", events.Events),
