@@ -73,14 +73,10 @@ def source_of(record: Mapping[str, Any]) -> str:
 def clock_time_s(record: Mapping[str, Any]) -> float:
     """When a picture was taken, in seconds since 1970 on the clock of its camera.
 
-    An offset from UTC is not taken off: noon is noon where the camera stands. Of a video without a
-    time of its own the file's date stands for its beginning.
+    An offset from UTC is not taken off: noon is noon where the camera stands.
     """
     taken = datetime.fromisoformat(record["taken_at"]).replace(tzinfo=None)
-    clock_s = (taken - _1970).total_seconds()
-    if "frame" in record and record["time_source"] == "mtime":
-        clock_s += record["frame"]["seconds"]
-    return clock_s
+    return (taken - _1970).total_seconds()
 
 
 def clock_text(clock_s: float) -> str:
