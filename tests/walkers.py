@@ -11,7 +11,7 @@ from motmetrics import MOTAccumulator
 from numpy.typing import NDArray
 
 from nasfarm.core.lines import Box
-from nasfarm_workers.recipes.motion import overlaps
+from nasfarm_workers.recipes.motion import overlap
 from nasfarm_workers.recipes.tracks import Candidate, Tracker
 
 TALL, WIDE = 100.0, 40.0
@@ -134,6 +134,5 @@ def outcome(shown: Iterable[Picture], tracker: Tracker) -> Outcome:
 
 def _apart(truth: Sequence[Box], seen: Sequence[Box]) -> NDArray[np.float64]:
     """1 - overlap of each with each; not a number where it is less than half."""
-    boxes = [np.array(some, np.float64).reshape(-1, 4) for some in (truth, seen)]
-    shared = overlaps(boxes[0], boxes[1], np.zeros(len(truth)))
+    shared = np.array([[overlap(one, other, 0) for other in seen] for one in truth])
     return np.where(shared >= 0.5, 1 - shared, np.nan)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from dataclasses import astuple, replace
 
-import numpy as np
 import pytest
 
-from nasfarm_workers.recipes.motion import appeared, boxes_of, corrected, moved, overlaps
+from nasfarm.core.lines import Box
+from nasfarm_workers.recipes.motion import Motion, overlap
 from nasfarm_workers.recipes.tracks import Candidate, Tracker
 from walkers import Outcome, Walker, evenly, outcome, pictures, unevenly
 
 LOST_S = 2.0
-
-RIGHT = np.array([50.0, 0.0, 50.0, 0.0])
-"""What a box moves by in a second."""
 
 
 @pytest.mark.parametrize("rate", [25, 10, 4])
@@ -114,27 +111,35 @@ def test_what_two_models_labels_fight_over_gets_the_one_that_is_said_more_surely
     assert (seen.track.number, seen.track.label) == (1, "car")
 
 
-def test_a_speed_is_learnt_in_pixels_a_second_whatever_the_steps() -> None:
-    for steps in ([0.1] * 60, [0.04, 0.3, 1.0] * 8):
-        at_s, box = 0.0, np.array([[0.0, 0.0, 40.0, 100.0]])
-        state = appeared(box)
-        for step_s in steps:
-            at_s += step_s
-            state = corrected(moved(state, step_s), box + at_s * RIGHT)
-        ahead = boxes_of(moved(state, 1.0))
-        assert ahead == pytest.approx(box + (at_s + 1) * RIGHT, abs=3)
+def walked(at_s: float) -> Box:
+    """The box of who walks to the right at 50 pixels a second."""
+    return (50 * at_s, 0.0, 50 * at_s + 40, 100.0)
+
+
+@pytest.mark.parametrize("steps", [[0.1] * 60, [0.04, 0.3, 1.0] * 8], ids=["even", "uneven"])
+def test_a_speed_is_learnt_in_pixels_a_second_whatever_the_steps(steps: list[float]) -> None:
+    at_s, motion = 0.0, Motion.appeared(walked(0))
+    for step_s in steps:
+        at_s += step_s
+        motion.move(step_s)
+        motion.correct(walked(at_s))
+    motion.move(1.0)
+    assert motion.box == pytest.approx(walked(at_s + 1), abs=3)
 
 
 def test_time_that_passes_in_parts_is_time_that_passes_at_once() -> None:
-    state = corrected(
-        moved(appeared(np.array([[0.0, 0, 40, 100]])), 0.5), np.array([[20.0, 0, 60, 100]])
-    )
-    assert moved(moved(state, 0.3), 0.7) == pytest.approx(moved(state, 1.0))
+    once, parts = (Motion.appeared(walked(0)) for _ in range(2))
+    for motion, steps in ((once, [1.0]), (parts, [0.3, 0.7])):
+        motion.move(0.5)
+        motion.correct(walked(0.5))
+        for step_s in steps:
+            motion.move(step_s)
+    assert astuple(parts) == pytest.approx(astuple(once))
 
 
 def test_overlap_is_intersection_over_union_and_grows_with_the_margin() -> None:
-    one, others = np.array([[0.0, 0, 10, 10]]), np.array([[5.0, 0, 15, 10], [12, 0, 22, 10]])
-    assert overlaps(one, others, np.zeros(1)).tolist() == [[pytest.approx(1 / 3), 0]]
-    assert overlaps(one, others, np.array([2.0]))[0, 1] == pytest.approx(
-        2 * 14 / (2 * 14 * 14 - 28)
-    )
+    one = (0.0, 0.0, 10.0, 10.0)
+    assert overlap(one, (5.0, 0.0, 15.0, 10.0), 0) == pytest.approx(1 / 3)
+    assert overlap(one, (12.0, 0.0, 22.0, 10.0), 0) == 0
+    assert overlap(one, (0.0, 12.0, 10.0, 22.0), 0) == 0
+    assert overlap(one, (12.0, 0.0, 22.0, 10.0), 2) == pytest.approx(28 / (2 * 14 * 14 - 28))

@@ -6,25 +6,12 @@ between the pictures. ADR 23 says what is different, and why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
 
 from nasfarm.core.lines import Box
 from nasfarm.core.recipes import Point
-from nasfarm_workers.recipes.motion import (
-    Boxes,
-    State,
-    appeared,
-    boxes_of,
-    corrected,
-    doubt,
-    moved,
-    overlaps,
-    sides,
-)
+from nasfarm_workers.recipes.motion import Motion, overlap
 
 CONFIRMED = 2
 """Seen so often, a thing is believed: what is found only once was as a rule no thing."""
@@ -36,8 +23,6 @@ of the track; a faint box has to lie better."""
 _MOST_REACH = 0.5
 """Where it is not clear where a thing went, it is looked for so far around, in parts of its longer
 side; who walks goes further in about a second."""
-
-_NOBODY: State = appeared(np.zeros((0, 4)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +39,14 @@ class Candidate:
 class Track:
     """One thing in one sequence. number: from 1, in the order in which they were found.
 
-    pictures: in how many it was seen. missed, unseen_s: in how many it was not since, and for how
-    long. votes: of each label, how surely it was seen as that. beside: for whoever watches lines,
-    where it was last clear of each. counted_as: for whoever counts tracks by label.
+    motion: where it is thought to be. pictures: in how many it was seen. missed, unseen_s: in how
+    many it was not since, and for how long. votes: of each label, how surely it was seen as that.
+    beside: for whoever watches lines, where it was last clear of each. counted_as: for whoever
+    counts tracks by label.
     """
 
     number: int
+    motion: Motion
     pictures: int = 0
     missed: int = 0
     unseen_s: float = 0.0
@@ -77,8 +64,21 @@ class Track:
         """What it was seen as most surely, over all its pictures."""
         return max(self.votes, key=lambda label: (self.votes[label], label))
 
+    @property
+    def reach(self) -> float:
+        """By how many pixels around it is looked for."""
+        return min(self.motion.doubt, _MOST_REACH * self.motion.side)
+
+    def let_pass(self, passed_s: float) -> None:
+        """So many seconds pass until the next picture, in which it is not seen as yet."""
+        self.missed += 1
+        self.unseen_s += passed_s
+        self.motion.move(passed_s)
+
     def see(self, candidate: Candidate) -> None:
         """It is there, as this."""
+        if self.pictures:
+            self.motion.correct(candidate.box)
         self.pictures, self.missed, self.unseen_s = self.pictures + 1, 0, 0.0
         self.votes[candidate.label] = self.votes.get(candidate.label, 0.0) + candidate.score
 
@@ -97,89 +97,65 @@ class Tracker:
     def __init__(self, lost_s: float) -> None:
         self._lost_s = lost_s
         self._tracks: list[Track] = []
-        self._state: State = _NOBODY
-        self._fresh: list[Box] = []  # of the last tracks, which have no state before time passes
         self._begun = 0
 
     def follow(self, passed_s: float, candidates: Sequence[Candidate]) -> list[Seen]:
         """The tracks seen in the next picture, `passed_s` seconds after the one before it."""
-        taken: set[int] = set()
-        if self._tracks:  # a still without neighbours costs no numpy at all
-            self._let_pass(passed_s)
-            boxes = np.array([c.box for c in candidates], np.float64).reshape(len(candidates), 4)
-            pairs = self._pairs(boxes, candidates)
-            self._see(pairs, boxes, candidates)
-            taken = {place for _, place in pairs}
-        self._begin([c for n, c in enumerate(candidates) if c.sure and n not in taken])
-        return self._seen()
-
-    def _seen(self) -> list[Seen]:
-        boxes = boxes_of(self._state).tolist() if len(self._state) else ()
-        known = [(x1, y1, x2, y2) for x1, y1, x2, y2 in boxes]
-        both = zip(self._tracks, known + self._fresh, strict=True)
-        return [Seen(track, box) for track, box in both if not track.missed]
-
-    def _let_pass(self, passed_s: float) -> None:
-        """Who was seen in the picture before is looked for now, however long ago that was."""
-        self._state = np.concatenate([self._state, appeared(np.array(self._fresh).reshape(-1, 4))])
-        self._fresh = []
         for track in self._tracks:
-            track.missed += 1
-            track.unseen_s += passed_s
-        self._keep(
-            n for n, t in enumerate(self._tracks) if t.missed == 1 or t.unseen_s <= self._lost_s
-        )
-        self._state = moved(self._state, passed_s)
-
-    def _pairs(self, boxes: Boxes, candidates: Sequence[Candidate]) -> list[tuple[int, int]]:
-        """Places of a track and of its box: sure boxes first, then others, then new tracks."""
-        reach = np.minimum(doubt(self._state), _MOST_REACH * sides(self._state))
-        shared = overlaps(boxes_of(self._state), boxes, reach)
-        known = [n for n, track in enumerate(self._tracks) if track.confirmed]
-        sure = [n for n, one in enumerate(candidates) if one.sure]
-        pairs = _assigned(shared, known, sure, _SURE_OVERLAP)
-        found, taken = {n for n, _ in pairs}, {n for _, n in pairs}
+            track.let_pass(passed_s)
+        # Who was seen in the picture before is looked for now, however long ago that was.
+        here = [t for t in self._tracks if t.missed == 1 or t.unseen_s <= self._lost_s]
+        known = [track for track in here if track.confirmed]
+        new = [track for track in here if not track.confirmed]
+        free = _see(known, [one for one in candidates if one.sure], _SURE_OVERLAP)
         # Who was lost comes back as a sure box only: the others lie anywhere.
-        lately = [n for n in known if n not in found and self._tracks[n].missed == 1]
-        faint = [n for n, one in enumerate(candidates) if not one.sure]
-        new = [n for n, track in enumerate(self._tracks) if not track.confirmed]
-        free = [n for n in sure if n not in taken]
-        pairs += _assigned(shared, lately, faint, _FAINT_OVERLAP)
-        return pairs + _assigned(shared, new, free, _SURE_OVERLAP)
+        lately = [track for track in known if track.missed == 1]
+        _see(lately, [one for one in candidates if not one.sure], _FAINT_OVERLAP)
+        free = _see(new, free, _SURE_OVERLAP)
+        # Who was seen once and is not found again was nobody.
+        self._tracks = [track for track in here if track.confirmed]
+        self._tracks += [self._begin(candidate) for candidate in free]
+        return [Seen(track, track.motion.box) for track in self._tracks if not track.missed]
 
-    def _see(
-        self, pairs: Sequence[tuple[int, int]], boxes: Boxes, candidates: Sequence[Candidate]
-    ) -> None:
-        """Take in what was found, and drop tracks that were seen once and are not found again."""
-        rows, places = [row for row, _ in pairs], [place for _, place in pairs]
-        self._state[rows] = corrected(self._state[rows], boxes[places])
-        for row, place in pairs:
-            self._tracks[row].see(candidates[place])
-        self._keep(n for n, track in enumerate(self._tracks) if track.confirmed)
+    def _begin(self, candidate: Candidate) -> Track:
+        self._begun += 1
+        track = Track(self._begun, Motion.appeared(candidate.box))
+        track.see(candidate)
+        return track
 
-    def _begin(self, candidates: Sequence[Candidate]) -> None:
-        for candidate in candidates:
-            self._begun += 1
-            self._tracks.append(Track(self._begun))
-            self._tracks[-1].see(candidate)
-            self._fresh.append(candidate.box)
 
-    def _keep(self, rows: Iterable[int]) -> None:
-        kept = list(rows)
-        if len(kept) < len(self._tracks):
-            self._tracks, self._state = [self._tracks[row] for row in kept], self._state[kept]
+def _see(tracks: Sequence[Track], candidates: Sequence[Candidate], least: float) -> list[Candidate]:
+    """Give each track its candidate, where there is one that shares `least` with it, so that all
+    share the most in total; the candidates that nobody got.
+    """
+    near = [
+        (row, column, shared)
+        for row, (box, reach) in enumerate([(track.motion.box, track.reach) for track in tracks])
+        for column, candidate in enumerate(candidates)
+        if (shared := overlap(box, candidate.box, reach)) >= least
+    ]
+    pairs = [(row, column) for row, column, _ in near]
+    if len({row for row, _ in pairs}) < len(pairs) or len({n for _, n in pairs}) < len(pairs):
+        pairs = _assigned(near, (len(tracks), len(candidates)))
+    for row, column in pairs:
+        tracks[row].see(candidates[column])
+    taken = {column for _, column in pairs}
+    return [candidate for n, candidate in enumerate(candidates) if n not in taken]
 
 
 def _assigned(
-    shared: NDArray[np.float64], rows: Sequence[int], columns: Sequence[int], least: float
+    near: Sequence[tuple[int, int, float]], size: tuple[int, int]
 ) -> list[tuple[int, int]]:
-    """Pairs of a row and a column, each at most once, that share `least` and the most in total."""
-    if not rows or not columns:
-        return []
-    # Loaded when something is followed: 30 MB that a worker otherwise does without.
+    """Rows and columns, each at most once, whose worth in total is the most. near: row, column and
+    worth, above 0; pairs that are not among these are worth nothing.
+    """
+    # Loaded where two may be taken for each other: 30 MB that a worker otherwise does without.
+    import numpy as np
     from scipy.optimize import linear_sum_assignment
 
-    part = shared[np.ix_(rows, columns)]
-    worth = np.where(part >= least, part, 0.0)
-    chosen = zip(*linear_sum_assignment(worth, maximize=True), strict=True)
-    return [(rows[row], columns[column]) for row, column in chosen if worth[row, column] > 0]
+    worth = np.zeros(size)
+    for row, column, shared in near:
+        worth[row, column] = shared
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    chosen = zip(rows.tolist(), columns.tolist(), strict=True)
+    return [(row, column) for row, column in chosen if worth[row, column] > 0]
