@@ -157,5 +157,6 @@ def test_an_unchanged_frame_has_the_result_of_the_one_it_shows_and_says_so() -> 
     first, broken, last = (json.loads(wire.line_bytes(line, 0)) for line in lines)
     assert (first["status"], broken["status"], last["status"]) == ("ok", "error", "ok")
     assert "inherited" not in first and "inherited" not in broken
-    assert last == {**first, "i": 9, "frame": {"number": 9, "seconds": 0.9}, "inherited": 7}
+    own = {"i": 9, "frame": {"number": 9, "seconds": 0.9}, "inherited": 7}
+    assert last == {**first, **own, "taken_at": "1970-01-01T00:00:01.900+00:00"}
     assert last["detections"][0]["label"] == "person"
