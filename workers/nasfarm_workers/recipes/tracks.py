@@ -128,6 +128,8 @@ def _see(tracks: Sequence[Track], candidates: Sequence[Candidate], least: float)
     """Give each track its candidate, where there is one that shares `least` with it, so that all
     share the most in total; the candidates that nobody got.
     """
+    if not tracks or not candidates:
+        return list(candidates)
     near = [
         (row, column, shared)
         for row, (box, reach) in enumerate([(track.motion.box, track.reach) for track in tracks])
