@@ -16,7 +16,7 @@ from nasfarm.registry.store import ModelStore
 from nasfarm_models.cache import Cache, user_cache_folder
 from nasfarm_workers.clock import Clock
 from nasfarm_workers.pipeline import find
-from nasfarm_workers.pixels import Picture
+from nasfarm_workers.pixels import Enough, Picture
 from nasfarm_workers.runtime.batch import Batch
 from nasfarm_workers.runtime.session import Session
 from nasfarm_workers.runtime.session_cache import SessionCache
@@ -70,6 +70,10 @@ class Stages:
     ) -> list[tuple[Finding, ...]]:
         """What the last stage found on each picture, all of them in one chunk."""
         return find(pictures, recipe, self._worker, NoLease())
+
+    def enough(self, recipe: ResolvedRecipe) -> Enough:
+        """How large a worker has pictures decoded for the recipe."""
+        return self._worker.enough(recipe)
 
     def runs(self, recipe: ResolvedRecipe) -> list[int]:
         """How often each stage's session has run so far."""
