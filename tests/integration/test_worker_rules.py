@@ -17,7 +17,7 @@ from nasfarm import Farm
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
 from nasfarm.broker.hints import CHUNK_TASK
-from nasfarm.core.jobs import Job
+from nasfarm.core.jobs import NEWEST_FORMAT, Job
 from nasfarm.core.leases import Lease, Refusal
 from nasfarm.core.nodes import NodeReport
 from nasfarm.errors import BrokerError
@@ -145,7 +145,9 @@ def test_a_job_of_a_newer_format_is_left_to_newer_nodes(idle: Idle) -> None:
     lease = idle.claim(job, 0)
     assert isinstance(lease, Lease)
     path = idle.farm.home.jobs.path(job.job_id) / "job.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3, "plan": "another"}))
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"format": NEWEST_FORMAT + 1, "plan": "another"})
+    )
     told = idle.yard.run("status", job.job_id)
     assert (told.code, "Update nasfarm on this machine" in told.err) == (2, True)
     tasks.settle(lease, create_worker(idle.farm.settings, idle.run(), to_nobody))
