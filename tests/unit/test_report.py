@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nasfarm.core.reduced import Chart, Reduced, Table, Telling
+from nasfarm.core.reduced import Chart, Fact, Reduced, Table, Telling
 from nasfarm_workers.report.charts import drawn
 from nasfarm_workers.report.page import page
 from nasfarm_workers.report.survey import MOST_NAMES
@@ -137,13 +137,40 @@ def test_what_a_reduce_says_comes_first_and_what_it_does_not_say_is_told_of_any_
 
 
 def test_the_highest_value_of_a_long_day_is_in_the_chart() -> None:
-    counts = [0] * 50_000
+    counts = [1] * 50_000
     counts[31_337] = 97
     table = Table("counts", ("second", "people"), tuple(enumerate(counts)))
     text = drawn(Chart("counts", "time", "counts", "second", ("people",)), table)
     assert " 3.00" in text, "97 of 100 is 3 % from the top"
     assert len(text) < 60_000
     assert "People 97" in text
+
+
+def test_what_is_rare_is_drawn_by_itself() -> None:
+    rows = tuple((n, n % 20 == 0, n % 30 == 0) for n in range(120))
+    table = Table(
+        "crossings", ("second", "in", "out"), tuple((n, int(a), int(b)) for n, a, b in rows)
+    )
+    text = drawn(Chart("crossings", "time", "crossings", "second", ("in", "out")), table)
+    assert text.count(' stem"') == 2 and ' line"' not in text
+    assert text.count("V0.00") == 6 + 4
+
+
+def test_a_video_without_a_date_of_its_own_is_told_by_its_own_time() -> None:
+    lines = [
+        {**found(n, "person", item="videos:a.avi"), "frame": {"number": n, "seconds": n / 10},
+         "taken_at": f"2026-11-23T15:26:{n // 10:02}.{n % 10}", "time_source": "mtime"}
+        for n in range(300)
+    ]  # fmt: skip
+    rows = tuple((f"2026-11-23T15:26:{n:02}", n) for n in range(30))
+    reduced = Reduced(
+        facts=(Fact("people_peak_at", "2026-11-23T15:26:07"),),
+        tables=(Table("counts", ("time", "people"), rows),),
+        charts=(Chart("counts", "time", "counts", "time", ("people",)),),
+    )
+    text = written(report(recipe(), lines, reduced))
+    assert "<dd>0:07</dd>" in text and "30 s of video" in text
+    assert "15:26" not in text.partition('id="tables"')[0]
 
 
 def test_a_chart_shows_a_gap_where_nothing_was_seen_for_long() -> None:

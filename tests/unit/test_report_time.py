@@ -109,7 +109,8 @@ def test_noon_is_noon_where_the_picture_was_taken() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0.4 s"), (7.96, "8 s"), (48, "48 s"), (89.6, "90 s"), (720, "12 min"),
+    [(0.4, "0.4 s"), (7.96, "8 s"), (48, "48 s"), (89.6, "90 s"), (395, "6 min 35 s"),
+     (720, "12 min"),
      (7200, "2 h"), (12_000, "3 h 20 min")],
 )  # fmt: skip
 def test_a_length_of_time_in_words(seconds: float, words: str) -> None:

@@ -20,8 +20,14 @@ POINTS = 480
 TIPS = 120
 BARS = 20
 MARKS = 8
+RARE = 0.6
+"""Where more than this part of the values is nothing, each is drawn by itself."""
 GAP = 4.0
 """A line is broken where the next value comes so many times later than they do as a rule."""
+
+
+Point = tuple[float, float | None]
+"""Where along the chart, 0..1, and the value; None: a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +38,17 @@ class Series:
     values: tuple[tuple[float, float | None], ...]
 
 
-def drawn(chart: Chart, table: Table) -> str:
-    """A chart as HTML; empty where its table has nothing to draw."""
+def drawn(chart: Chart, table: Table, film_from_s: float | None = None) -> str:
+    """A chart as HTML; empty where its table has nothing to draw.
+
+    film_from_s: the moment that is the beginning of a video, by whose own time it is drawn.
+    """
     if chart.kind == "bars":
         return _bars(chart, table)
-    film = all(isinstance(row[table.columns.index(chart.x)], int | float) for row in table.rows)
-    series = [one for one in map(lambda y: _series(chart, table, y), chart.ys) if one.values]
+    x = table.columns.index(chart.x)
+    film = film_from_s is not None or all(isinstance(row[x], int | float) for row in table.rows)
+    found = (_series(chart, table, y, film_from_s or 0.0) for y in chart.ys)
+    series = [one for one in found if one.values]
     moments = [at_s for one in series for at_s, _ in one.values]
     if not series or min(moments) == max(moments):
         return ""
@@ -109,11 +120,11 @@ def _title(chart: Chart) -> Words:
     return named(chart.name) if known else named(chart.ys[0])
 
 
-def _series(chart: Chart, table: Table, y: str) -> Series:
+def _series(chart: Chart, table: Table, y: str, from_s: float) -> Series:
     x, column = table.columns.index(chart.x), table.columns.index(y)
     found = ((_moment(row[x]), _number(row[column])) for row in table.rows)
     values = sorted(
-        (at_s, value) for at_s, value in found if at_s is not None and value is not None
+        (at_s - from_s, value) for at_s, value in found if at_s is not None and value is not None
     )
     return Series(named(y), tuple(_thinned(values)))
 
@@ -142,8 +153,10 @@ def _lines(title: Words, series: Sequence[Series], ends: tuple[float, float], *,
     def place(at_s: float) -> float:
         return (at_s - first_s) / (last_s - first_s)
 
+    rare = numbers.count(0.0) > RARE * len(numbers)  # lines would be needles
+    draw = _stems if rare else _line
     drawing = "".join(
-        _line([(place(at_s), v) for at_s, v in one.values], top, colour(n), filled=len(series) == 1)
+        draw([(place(at_s), v) for at_s, v in one.values], top, n, len(series))
         for n, one in enumerate(series)
     )
     xs = [(place(mark.at_s), mark) for mark in marks(first_s, last_s, MARKS, film=film)]
@@ -153,9 +166,18 @@ def _lines(title: Words, series: Sequence[Series], ends: tuple[float, float], *,
     )
 
 
-def _line(
-    points: Sequence[tuple[float, float | None]], top: float, kind: str, *, filled: bool
-) -> str:
+def _stems(points: Sequence[Point], top: float, n: int, series: int) -> str:
+    """An upright stroke for each value, those of several series side by side."""
+    aside = 4.0 * (n - (series - 1) / 2)
+    path = "".join(
+        f"M{WIDE * x + aside:.1f} {HIGH}V{HIGH - HIGH * value / top:.2f}"
+        for x, value in points
+        if value
+    )
+    return f'<path class="{colour(n)} stem" d="{path}"/>'
+
+
+def _line(points: Sequence[Point], top: float, n: int, series: int) -> str:
     """A path for each stretch without a gap; a single point is a short dash."""
     stretches: list[list[tuple[float, float]]] = [[]]
     for x, value in points:
@@ -163,12 +185,12 @@ def _line(
             stretches.append([])
         else:
             stretches[-1].append((WIDE * x, HIGH - HIGH * value / top))
-    found = ""
+    found, kind = "", colour(n)
     for stretch in filter(None, stretches):
         ends = stretch if len(stretch) > 1 else [stretch[0], (stretch[0][0] + 1, stretch[0][1])]
         path = "L".join(f"{x:.1f} {y:.2f}" for x, y in ends)
         left, right = ends[0][0], ends[-1][0]
-        if filled:
+        if series == 1:
             area = f"M{left:.1f} {HIGH}L{path}L{right:.1f} {HIGH}Z"
             found += f'<path class="{kind} area" d="{area}"/>'
         found += f'<path class="{kind} line" d="M{path}"/>'

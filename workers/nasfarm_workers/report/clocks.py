@@ -131,10 +131,13 @@ def stretch(first_s: float, last_s: float) -> Words:
 
 
 def length(seconds: float) -> Words:
-    """`0.4 s`, `48 s`, `12 min`, `3 h 20 min`: how long something takes."""
+    """`0.4 s`, `48 s`, `6 min 35 s`, `12 min`, `3 h 20 min`: how long something takes."""
     if seconds < 90:
         number = f"{seconds:.1f}".removesuffix(".0") if seconds < 10 else f"{seconds:.0f}"
         return (f"{number} s", f"{number} 秒")
+    if seconds < 600:
+        minutes, rest = divmod(round(seconds), 60)
+        return (f"{minutes} min {rest} s", f"{minutes} 分 {rest} 秒")
     minutes = round(seconds / 60)
     if minutes < 90:
         return (f"{minutes} min", f"{minutes} 分钟")

@@ -50,7 +50,7 @@ def _figure(shot: Shot, colours: Colours, why: str) -> str:
     width, height = record["width"], record["height"]
     name = shown(_name(record))
     seen = (
-        f'<img src="{picture_of(shot.jpeg)}" alt="" decoding="async">'
+        f'<img src="{picture_of(shot.jpeg)}" alt="">'
         if shot.jpeg
         else f'<span class="none">{said(NO_PICTURE)}</span>'
     )
@@ -89,11 +89,14 @@ def _box(box: Sequence[float], kind: str) -> str:
 
 
 def _chip(one: Mapping[str, Any], width: int, height: int, colours: Colours) -> str:
-    x1, y1, *_ = one["box"]
-    left, top = 100 * min(max(0.0, x1 / width), 0.85), 100 * max(0.0, y1 / height)
+    x1, y1, x2, _ = one["box"]
+    top = 100 * max(0.0, y1 / height)
+    side = f"left:{100 * max(0.0, x1 / width):.1f}%"
+    if x1 > width / 2:  # words grow to the left there, and stay within the picture
+        side = f"right:{100 * max(0.0, 1 - x2 / width):.1f}%"
     kind = colours.get(one["label"], "c0") + (" low" if top < 6 else "")
     return (
-        f'<b class="{kind}" style="left:{left:.1f}%;top:{top:.1f}%">'
+        f'<b class="{kind}" style="{side};top:{top:.1f}%">'
         f"{said(label(one['label']))} <small>{one['score']:.2f}</small></b>"
     )
 

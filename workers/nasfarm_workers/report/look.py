@@ -72,7 +72,8 @@ th, td { text-align: left; padding: .4rem 1.5rem .4rem 0; border-bottom: 1px sol
   vertical-align: baseline; white-space: nowrap; font-weight: 400 }
 thead th { color: var(--soft); font-size: .875rem; border-color: var(--line) }
 thead td { border-color: var(--line) }
-.n { text-align: right } .facts { margin-top: 1.25rem } .facts tbody th { font-weight: 600 }
+.n { text-align: right } .facts tbody th { font-weight: 600 }
+.facts { display: flex; flex-wrap: wrap; gap: .75rem 3rem; margin-top: 1.25rem }
 
 .seen { display: block; position: relative; aspect-ratio: var(--r); background: var(--hair);
   border-radius: 6px; overflow: hidden; color: #10161b; isolation: isolate }
@@ -103,8 +104,9 @@ thead td { border-color: var(--line) }
 .plot .grid, .plot .base { stroke: var(--hair); stroke-width: 1; vector-effect: non-scaling-stroke }
 .plot .base { stroke: var(--line) }
 .plot rect { fill: var(--c) } .plot .area { fill: var(--c); opacity: .13 }
-.plot .line { fill: none; stroke: var(--c); stroke-width: 2; vector-effect: non-scaling-stroke;
-  stroke-linejoin: round; stroke-linecap: round }
+.plot .line, .plot .stem { fill: none; stroke: var(--c); stroke-width: 2; stroke-linejoin: round;
+  vector-effect: non-scaling-stroke }
+.plot .stem { stroke-width: 3 }
 .plot .y { position: absolute; right: calc(100% + .55rem); transform: translateY(50%) }
 .plot .x { position: absolute; top: calc(100% + .35rem); transform: translateX(-50%);
   white-space: nowrap }
@@ -122,9 +124,8 @@ thead td { border-color: var(--line) }
 .bars rect { fill: var(--c) }
 
 .shots { display: flex; flex-wrap: wrap; gap: 1.5rem 1rem }
-.shots::after { content: ""; flex: 1000 1 0 }
 .shots figure { --h: 9rem; flex: calc(var(--r) * 100) 1 calc(var(--r) * var(--h)); min-width: 0;
-  max-width: calc(var(--r) * var(--h) * 1.6) }
+  max-width: calc(var(--r) * var(--h) * 1.25) }
 .shot { display: block; position: relative; aspect-ratio: var(--r); cursor: zoom-in }
 .shot input { position: absolute; opacity: 0; inset: 0; margin: 0; pointer-events: none }
 .shot input:focus-visible ~ .seen { outline: 3px solid var(--link); outline-offset: 2px }

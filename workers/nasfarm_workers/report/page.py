@@ -76,7 +76,8 @@ def _scenes(report: Report) -> Iterator[str]:
 def _charts(report: Report) -> Iterator[str]:
     """Those of the recipe's reduce, else what can be said of any job; by label in either case."""
     tables = {table.name: table for table in report.reduced.tables}
-    own = [drawn(chart, tables[chart.table]) for chart in report.reduced.charts]
+    from_s = report.survey.film_from_s
+    own = [drawn(chart, tables[chart.table], from_s) for chart in report.reduced.charts]
     yield from own
     if not any(own):
         yield time_chart(report.survey)

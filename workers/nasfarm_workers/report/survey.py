@@ -40,7 +40,8 @@ class Survey:
     """What has been seen so far.
 
     clock: what was found at which time of the wall clock; film: at which second of the one video.
-    best: of each run of items the most telling one. surest: label → where it is clearest.
+    file_s: the date of a video's file, where it says nothing else. best: of each run of items the
+    most telling one. surest: label → where it is clearest.
     """
 
     things: Counter[str] = field(default_factory=Counter)
@@ -51,6 +52,7 @@ class Survey:
     clock: Bins = field(default_factory=Bins)
     film: Bins = field(default_factory=Bins)
     videos: set[str] = field(default_factory=set)
+    file_s: float | None = None
     failures: dict[tuple[str, str], Failures] = field(default_factory=dict)
     names: int = 0
     best: dict[int, Telling] = field(default_factory=dict)
@@ -79,6 +81,11 @@ class Survey:
     def only_film(self) -> bool:
         """Whether there is but one video's own time to go by."""
         return len(self.videos) == 1 and not self.clock.items
+
+    @property
+    def film_from_s(self) -> float | None:
+        """What times of a reduce are counted from where only a video's own time says something."""
+        return self.file_s if self.only_film else None
 
     @property
     def only_texts(self) -> bool:
@@ -116,7 +123,10 @@ class Survey:
                 self.videos.add(record["item"])
             self.film.add(frame["seconds"], things)
         at_s = quick_wall_s(record.get("taken_at", ""))
-        if at_s is not None and not (frame and record.get("time_source") == "mtime"):
+        if frame and record.get("time_source") == "mtime":
+            if self.file_s is None and at_s is not None:
+                self.file_s = at_s - frame["seconds"]
+        elif at_s is not None:
             self.clock.add(at_s, things)
 
     def _keep(self, record: Mapping[str, Any], things: list[str]) -> None:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nasfarm.core.jobs import Job
 from nasfarm.core.recipes import Shapes
 from nasfarm.core.reduced import Fact
 from nasfarm.core.words import amount
 from nasfarm_workers.report import words
-from nasfarm_workers.report.clocks import DAY, clock, day, length, moment, stretch, wall_s
+from nasfarm_workers.report.clocks import (
+    DAY,
+    clock,
+    day,
+    film_time,
+    length,
+    moment,
+    stretch,
+    wall_s,
+)
 from nasfarm_workers.report.html import Words, joined, said, same, shown
 from nasfarm_workers.report.labels import label
 from nasfarm_workers.report.numbers import figure, pictures, valued
+from nasfarm_workers.report.survey import Survey
 from nasfarm_workers.report.values import Report
 
 _DOT = (" · ", " · ")
-MOST_FIGURES = 12
+MOST_FIGURES = 8
+"""Of more, those of zones, lines and labels stand in tables."""
 
 Told = tuple[Words, Words]
 """A name and its value."""
@@ -50,23 +61,19 @@ def _outcome(report: Report) -> str:
 
 def figures(report: Report) -> str:
     """The few numbers that people came for, large; those of zones, lines and labels below."""
-    whole = [fact for fact in report.summary.facts if not fact.of]
-    first_s, last_s = report.survey.clock.first_s, report.survey.clock.last_s
-    one_day = first_s // DAY == last_s // DAY and report.survey.clock.items > 0
-    shown_facts = [_large(fact, one_day) for fact in whole]
-    parts = [fact for fact in report.summary.facts if fact.of]
-    if not whole and parts and len(parts) <= 4:
-        shown_facts, parts = [_large(fact, one_day) for fact in parts], []
-    if not shown_facts and not parts:
+    facts = report.summary.facts
+    few = len(facts) <= MOST_FIGURES
+    shown_facts = [_large(fact, report.survey) for fact in facts if few or not fact.of]
+    parts = [] if few else [fact for fact in facts if fact.of]
+    if not facts:
         shown_facts = list(_usual(report))
     large = "".join(
-        f"<div><dt>{said(name)}</dt><dd>{said(value)}</dd></div>"
-        for name, value in shown_facts[:MOST_FIGURES]
+        f"<div><dt>{said(name)}</dt><dd>{said(value)}</dd></div>" for name, value in shown_facts
     )
-    return (f'<dl class="figures">{large}</dl>' if large else "") + _matrix(parts)
+    return (f'<dl class="figures">{large}</dl>' if large else "") + _tables(parts)
 
 
-def _large(fact: Fact, one_day: bool) -> Told:
+def _large(fact: Fact, survey: Survey) -> Told:
     """A fact for the figures; of a moment the time is large, and below its day where it may be
     another.
     """
@@ -76,6 +83,9 @@ def _large(fact: Fact, one_day: bool) -> Told:
     at_s = wall_s(fact.value) if isinstance(fact.value, str) and len(fact.value) >= 16 else None
     if at_s is None:
         return name, valued(fact)
+    if survey.film_from_s is not None:
+        return name, film_time(at_s - survey.film_from_s)
+    one_day = survey.clock.items and survey.clock.first_s // DAY == survey.clock.last_s // DAY
     return name if one_day else joined((name, day(at_s)), (", ", "，")), same(clock(at_s))
 
 
@@ -95,22 +105,31 @@ def _usual(report: Report) -> Iterator[Told]:
         yield words.PICTURES, same(figure(report.summary.ok))
 
 
-def _matrix(facts: Sequence[Fact]) -> str:
-    """Facts of zones, lines or labels: a row each, a column for each name."""
-    if not facts:
-        return ""
-    names = list(dict.fromkeys(fact.name for fact in facts))
-    places = list(dict.fromkeys(fact.of for fact in facts))
-    known = {(fact.of, fact.name): said(valued(fact)) for fact in facts}
+def _tables(facts: Sequence[Fact]) -> str:
+    """Facts of zones, of lines, of labels: a table for those that say the same things."""
+    said_of: dict[str, dict[str, Fact]] = {}
+    for fact in facts:
+        said_of.setdefault(fact.of, {})[fact.name] = fact
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for place, known in said_of.items():
+        alike.setdefault(tuple(known), []).append(place)
+    tables = "".join(_table(names, places, said_of) for names, places in alike.items())
+    return f'<div class="facts">{tables}</div>' if tables else ""
+
+
+def _table(
+    names: Sequence[str], places: Sequence[str], known: Mapping[str, Mapping[str, Fact]]
+) -> str:
     heads = "".join(f'<th scope="col" class="n">{said(words.named(name))}</th>' for name in names)
     rows = "".join(
         f'<tr><th scope="row">{said(label(place))}</th>'
-        + "".join(f'<td class="n">{known.get((place, name), "")}</td>' for name in names)
+        + "".join(f'<td class="n">{said(valued(known[place][name]))}</td>' for name in names)
         + "</tr>"
         for place in places
     )
     return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="facts"><table class="facts">'
+        '<div class="scroll" tabindex="0" role="region" '
+        f'aria-label="{shown(", ".join(places))}"><table>'
         f"<thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
