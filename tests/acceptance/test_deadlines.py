@@ -171,6 +171,7 @@ def test_a_sample_of_all_is_drawn_and_says_how_long_all_would_take(farm: Farmyar
     pictures = list((farm.home / "jobs" / job_id / "pictures").iterdir())
     assert len(pictures) == sum(bool(line["detections"]) for line in lines) >= 4
     assert f"{len(pictures)} pictures with what was found drawn in: {pictures[0].parent}" in ran.err
+    assert f"Their report: {pictures[0].parents[1] / 'report.html'}" in ran.err
     assert "12 of 180 pictures handed in." in ran.err
     assert "That is in time for" in ran.err
     assert "--finish-by" in ran.err.splitlines()[-1]

@@ -34,7 +34,7 @@ class Seen:
 def look(farm: Farm, request: Request, done: Submitted) -> Seen:
     """What the sample that is done has shown. Raises BrokerError, StorageError."""
     folder = farm.home.jobs.path(done.job_id)
-    pictures, report = folder / "pictures", folder / "report.html"
+    pictures, report = folder / "pictures", farm.home.jobs.report(done.job_id)
     drawn = len(list(pictures.glob("*.jpg")))
     return Seen(
         done.whole,
