@@ -10,7 +10,7 @@ from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from nasfarm.core.jobs import Job, Priority, Segment, Skipped, Summary
 from nasfarm.core.models import PinnedModel
@@ -111,25 +111,16 @@ def jpeg(image: Image.Image, side: int) -> bytes:
 def warmed(image: Image.Image, places: Iterable[tuple[float, float]]) -> Image.Image:
     """The picture with a heat map over it."""
     heat = Image.new("L", (320, 200), 0)
-    pen = ImageDraw.Draw(heat)
     for x, y in places:
         spot = Image.new("L", heat.size, 0)
         ImageDraw.Draw(spot).ellipse(
             (x * 320 - 11, y * 200 - 7, x * 320 + 11, y * 200 + 7), fill=46
         )
-        heat = Image.fromarray(_added(heat, spot))
-    del pen
+        heat = ImageChops.add(heat, spot)
     heat = heat.filter(ImageFilter.GaussianBlur(6)).resize(image.size)
     ramp = [_colour(level / 255) for level in range(256)]
     colour = Image.merge("RGB", [heat.point([shade[n] for shade in ramp]) for n in range(3)])
     return Image.composite(colour, image, heat.point(lambda level: min(190, int(level * 1.9))))
-
-
-def _added(one: Image.Image, other: Image.Image) -> Any:
-    import numpy as np
-
-    both = np.asarray(one, dtype=np.uint16) + np.asarray(other, dtype=np.uint16)
-    return np.minimum(both, 255).astype(np.uint8)
 
 
 def _colour(level: float) -> tuple[int, int, int]:

@@ -69,7 +69,8 @@ def write_report(job: Job, known: Known, worker: Worker, beat: Progress) -> None
 
 def report_of(job: Job, known: Known, worker: Worker, beat: Progress) -> Report:
     """All that the page says."""
-    telling = chosen(known.reduced.telling or known.survey.telling(SHOTS))
+    told = sorted(known.reduced.telling, key=lambda one: (-one.score, one.i))
+    telling = chosen(told or known.survey.telling(SHOTS))
     backdrop = backdrop_of(job, known)
     lines = lines_at(worker.jobs.results(job.job_id), {*telling, backdrop})
     records = {record["i"]: record for record in lines}
@@ -92,7 +93,7 @@ def report_of(job: Job, known: Known, worker: Worker, beat: Progress) -> Report:
 
 
 def chosen(telling: Iterable[Telling]) -> dict[int, str]:
-    """Item numbers and why, the highest score first as far as the reduce has not put them so."""
+    """The first of them: item numbers and why, each item once."""
     ranked: dict[int, str] = {}
     for one in telling:
         ranked.setdefault(one.i, one.why)
@@ -126,18 +127,12 @@ def small_pictures(
     folder = worker.jobs.path(job.job_id) / "thumbs"
     with storage_errors(folder, CANNOT_WRITE):
         folder.mkdir(exist_ok=True)
-        there = {path.name: path for path in folder.iterdir()}
-    found: dict[Small, bytes] = {}
-    missing: list[Small] = []
-    for small in wanted:
-        kept = there.pop(name_of(small), None)
-        content = kept.read_bytes() if kept else b""
-        if content:  # after a power cut one may be empty
-            found[small] = content
-        else:
-            missing.append(small)
-    for path in there.values():
-        path.unlink(missing_ok=True)
+        there = {path.name: path for path in folder.glob("*.jpg")}  # not another's draft
+        kept = {small: there.pop(name_of(small), None) for small in wanted}
+        found = {small: path.read_bytes() for small, path in kept.items() if path}
+        for path in there.values():
+            path.unlink(missing_ok=True)
+    missing = [small for small in kept if not found.get(small)]  # a power cut may have emptied one
     for small, content in made(job, sorted(missing), worker, beat):
         with storage_errors(folder, CANNOT_WRITE), replaced(folder / name_of(small)) as file:
             file.write(content)
