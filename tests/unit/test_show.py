@@ -111,9 +111,9 @@ def test_a_quiet_follower_says_nothing(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("ok", "errors", "hints"),
     [
-        pytest.param(3, 0, ["results"], id="all-good"),
+        pytest.param(3, 0, ["results", "report"], id="all-good"),
         pytest.param(0, 3, ["failed"], id="all-failed"),
-        pytest.param(2, 1, ["results", "failed"], id="both"),
+        pytest.param(2, 1, ["results", "report", "failed"], id="both"),
     ],
 )
 def test_the_end_of_a_job_names_the_commands_that_make_sense(
