@@ -30,7 +30,7 @@ demo: $(READY) ## From nothing to things found in sample photos, and a report; l
 	@$(BIN)/farm demo $(ARGS)
 
 test: $(READY_DEV) ## The unit and integration tests, with real brokers and workers
-	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration $(ARGS)
 
 check: $(READY_DEV) ## Format, lint, types and who may import whom
 	$(BIN)/ruff format --check

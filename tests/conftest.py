@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     said = config.getoption("--seed")
     if said is None:
         said = int(os.environ.get("FARM_SEED") or random.SystemRandom().randrange(2**31))
-    config.stash[SEED] = said
+    config.stash[SEED] = config.option.seed = said  # the option reaches the other processes, too
     if config.getoption("--hypothesis-seed") is None:
         config.option.hypothesis_seed = str(said)
     # No test sees the settings of the user's own farm, and none can touch it by accident.
