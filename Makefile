@@ -42,7 +42,7 @@ accept: $(READY_DEV) ## The acceptance tests, all of them (long)
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
 
 accept-short: $(READY_DEV) ## The acceptance tests that CI runs
-	$(BIN)/python -m pytest tests/acceptance -m short $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance -m short $(ARGS)
 
 containers: $(READY_DEV) ## The farm in real containers, by podman (root; minutes the first time)
 	$(BIN)/python -m pytest tests/acceptance/test_containers.py $(ARGS)
