@@ -5,6 +5,8 @@ The old release runs from its own tree in an environment made from its own lock.
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import subprocess
 import sys
@@ -89,12 +91,17 @@ def hand_in(farm: Farmyard, folder: Path, *more: str) -> str:
     return str(farm.ok("submit", folder, "--recipe", "detect", "--json", *more).json["job_id"])
 
 
-def exported(farm: Farmyard, job_id: str) -> list[str]:
-    """A finished job in each format for other programs, and the models there are."""
-    exports = [
+def exported(farm: Farmyard, job_id: str) -> list[object]:
+    """A finished job in each format for other programs, and the models there are.
+
+    Of the table what it says: a release may add columns in which old jobs say nothing.
+    """
+    lines, table, coco = (
         farm.ok("results", job_id, "--format", form).out for form in ("jsonl", "csv", "coco")
-    ]
-    return [*exports, farm.ok("models", "list", "--json").out]
+    )
+    rows = csv.DictReader(io.StringIO(table))
+    said = [{name: text for name, text in row.items() if text} for row in rows]
+    return [lines, said, coco, farm.ok("models", "list", "--json").out]
 
 
 def chunks_planned(farm: Farmyard, job_id: str) -> int:
