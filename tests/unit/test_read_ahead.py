@@ -73,7 +73,7 @@ def test_reads_wait_for_the_share_together() -> None:
 
 
 def test_a_chunk_after_slow_files_is_read_ahead_from_its_first_file() -> None:
-    share, wanted, pace = Share(pause_s=10 * SLOW_S), items(READERS), Pace(slow=True)
+    share, wanted, pace = Share(pause_s=100 * SLOW_S), items(READERS), Pace(slow=True)
     ahead = Ahead(wanted, share, pace)
     ahead.take(wanted[0])
     ahead.close()
