@@ -39,7 +39,8 @@ check: $(READY_DEV) ## Format, lint, types and who may import whom
 	$(BIN)/lint-imports --no-cache
 
 accept: $(READY_DEV) ## The acceptance tests, all of them (long)
-	$(BIN)/python -m pytest tests/acceptance $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance -m "not alone" $(ARGS)
+	$(BIN)/python -m pytest tests/acceptance -m alone $(ARGS)
 
 accept-short: $(READY_DEV) ## The acceptance tests that CI runs
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance -m short $(ARGS)

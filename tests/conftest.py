@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # No test sees the settings of the user's own farm, and none can touch it by accident.
     for name in [name for name in os.environ if name.startswith("FARM_")]:
         del os.environ[name]
+    # A farm's commands start from compiled modules, as they do for its users.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Sessions opened in a test's own process, RapidOCR's too, would write a file into /tmp.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 

@@ -45,7 +45,7 @@ class Farmyard:
     """Home and state below `folder`; whatever it started is ended by `close`.
 
     watch, flower, page: also run the watcher of the drop folder, Flower, the status page.
-    ports: where the status page and Flower listen.
+    ports: where the status page and Flower listen. shared: the home, where several boxes have one.
     python: with which nasfarm is installed.
     """
 
@@ -56,10 +56,11 @@ class Farmyard:
     page: bool = False
     ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     python: str = sys.executable
+    shared: Path | None = None
 
     @property
     def home(self) -> Path:
-        return self.folder / "home"
+        return self.shared or self.folder / "home"
 
     @property
     def state(self) -> Path:

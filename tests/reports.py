@@ -231,13 +231,14 @@ def report(
     made = job(recipe, len(lines))
     summary = Summary(
         made.job_id, 0, len(lines), counts.status["ok"], counts.status["error"],
-        tuple(counts.most_first), reduced.facts, tuple(counts.times), reduced.notes,
+        tuple(counts.most_first), reduced.facts, tuple(counts.times),
+        tuple(map(str, reduced.notes)),
     )  # fmt: skip
     shots = [
         Shot(lines[one.i], picture_of(lines[one.i]), one.why)
         for one in reduced.telling or survey.telling(24)
     ]
-    return Report(made, summary, reduced, survey, 24.6, shots, tuple(scenes))
+    return Report(made, summary, reduced, survey, 24.6, shots, tuple(scenes), reduced.notes)
 
 
 def picture_of(line: Mapping[str, Any]) -> bytes:

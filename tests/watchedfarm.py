@@ -23,14 +23,9 @@ SOON = "watch.settle_s: 0.5\nwatch.poll_s: 0.3\n"
 
 @dataclass(slots=True)
 class Watched(Farmyard):
-    """A farm with a watcher; `shared` is the home of several boxes."""
+    """A farm with a watcher."""
 
-    shared: Path | None = None
     watch: bool = True
-
-    @property
-    def home(self) -> Path:
-        return self.shared or self.folder / "home"
 
     @property
     def inbox(self) -> Path:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasfarm.core import wire
 from nasfarm.core.items import Found
 from nasfarm.core.jobs import Job, Priority, Segment, Skipped, Watched, end_of_plan
 from nasfarm.core.lines import Detection, Fault, Line
-from nasfarm.core.recipes import ResolvedRecipe
+from nasfarm.core.recipes import FOUND, ResolvedRecipe, Shapes
 from nasfarm.home import Home
 from nasfarm.jobs.store import JobStore
 from nasfarm.registry.store import ModelStore
@@ -51,13 +51,17 @@ class WatchedJob:
     store: JobStore
     recipe: str
     day: str
+    reduce: str = FOUND
+    zones: Shapes = field(default_factory=dict)
+    lines: Shapes = field(default_factory=dict)
 
     @property
     def job_id(self) -> str:
         return f"watch-{self.recipe}-{self.day}"
 
     def made(self) -> WatchedJob:
-        recipe = ResolvedRecipe(self.recipe, "detections", (), {}, 64, 0)
+        shapes = (self.reduce, self.zones, self.lines)
+        recipe = ResolvedRecipe(self.recipe, "detections", (), {}, 64, 0, *shapes)
         job = Job(
             self.job_id, self.job_id, f"{self.day}T00:00:00+00:00", recipe, Priority.NORMAL,
             0, 0, Skipped(), (), Watched(self.day),

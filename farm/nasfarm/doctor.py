@@ -49,7 +49,8 @@ def examine(farm: Farm) -> list[Check]:
     ]
     if settings.farm_file.exists():
         form = [*look_at_format(settings.home)]
-        looks += [form, look_at_roots(settings), look_at_models(settings), look_at_broker(farm)]
+        looks += [form, look_at_roots(settings), look_at_recipes(settings)]
+        looks += [look_at_models(settings), look_at_broker(farm)]
         if form[0].level is not Level.BROKEN:
             looks += [look_at_drops(settings, farm.home, lambda: farm.broker)]
     return [check for look in looks for check in look]
@@ -189,6 +190,16 @@ def look_at_roots(settings: Settings) -> Iterator[Check]:
             again = "farm init" if root.name == HOME_ROOT else add
             mend = f"Mount its disk or share; if it is there and new: {again}"
             yield warning(f"root {root.name}", root.path, "away; its pictures wait", mend)
+
+
+def look_at_recipes(settings: Settings) -> Iterator[Check]:
+    """Which recipes of the home cannot be read."""
+    for name in specs.names(settings.recipes_folder):
+        try:
+            specs.load(settings.recipes_folder, name)
+        except FarmError as error:
+            first = str(error).splitlines()[0]
+            yield warning("recipe", name, first, f"farm recipes check {name}")
 
 
 def look_at_models(settings: Settings) -> Iterator[Check]:

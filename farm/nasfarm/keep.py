@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from nasfarm.broker import embedded
 from nasfarm.broker.client import Broker
@@ -211,10 +213,14 @@ def stop(state_dir: Path, timeout_s: float) -> bool:
     pid = running(state_dir)
     if pid is None:
         return False
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + timeout_s
-    while running(state_dir) is not None:
-        if time.monotonic() >= deadline:
-            raise RetryError(f"the farm (process {pid}) has not stopped after {timeout_s:g} s.")
-        time.sleep(0.05)
+    with suppress(psutil.NoSuchProcess):  # it has just ended by itself
+        process = psutil.Process(pid)
+        process.terminate()
+        deadline = time.monotonic() + timeout_s
+        # Not only until it lets go of its lock: whoever is told that it is down may pull the plug.
+        # Where nobody reaps, as in a container without an init, a process stays a zombie.
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() >= deadline:
+                raise RetryError(f"the farm (process {pid}) has not stopped after {timeout_s:g} s.")
+            time.sleep(0.05)
     return True

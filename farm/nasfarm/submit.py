@@ -68,7 +68,7 @@ def is_empty(job: Job, request: Request, home: Home) -> bool:
     if job.items or job.skipped.done:
         return not job.items
     require_present(request.paths, home.state_dir, home.roots)
-    left_out = ", ".join(f"{n} {name}" for name, n in wire.plain(job.skipped).items() if n)
+    left_out = job.skipped.told
     raise RejectError(
         f"no pictures in {', '.join(request.paths)} (left out: {left_out or 'nothing'}). "
         f"Name a folder with pictures, e.g.: farm submit ~/Pictures --recipe {request.recipe} "

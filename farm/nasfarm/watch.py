@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -156,8 +156,7 @@ def go_on(watcher: Watcher, stop: threading.Event) -> None:
             f"farm.yml, recipes.{name}: there is no recipe of that name. See: farm recipes list"
         )
     while not stop.is_set() and watcher.leading and watcher.is_at_home():
-        for name in specs.names(watcher.home.recipes):  # people see where to put their files
-            (watcher.terms.inbox / name).mkdir(parents=True, exist_ok=True)
+        watcher.terms.inbox.mkdir(exist_ok=True)  # somebody may have thrown it away
         listen(watcher, recipes(watcher), stop)
 
 
@@ -240,8 +239,7 @@ def ready(watcher: Watcher, closed: set[str]) -> Mapping[str, list[str]]:
         return ready_now
     begun = time.monotonic()
     for recipe in recipes(watcher):
-        quick = ready_now.get(recipe, [])
-        both = dict.fromkeys([*quick, *settled(watcher, recipe)])
+        both = dict.fromkeys([*ready_now.get(recipe, []), *settled(watcher, recipe)])
         if both:
             ready_now[recipe] = list(both)
     # Where so many files lie that a look takes long, looking must not be all that the box does.
@@ -275,9 +273,12 @@ def settled(watcher: Watcher, recipe: str) -> list[str]:
 
 
 def recipes(watcher: Watcher) -> list[str]:
-    """Recipes that have a drop folder; a folder of another name is left alone."""
+    """Recipes that have a drop folder; the others get one: people see where to put their files."""
     known = set(specs.names(watcher.home.recipes))
     there = recipe_folders(watcher.terms.inbox)
+    for name in known - set(there):
+        with suppress(FileExistsError):  # a file
+            (watcher.terms.inbox / name).mkdir()
     for name in set(there) - known:
         watcher.say_once(f"inbox/{name}: there is no recipe of that name. See: farm recipes list")
     return [name for name in there if name in known]

@@ -25,7 +25,7 @@ FIRST_S = 3.0
     scope="module",
     params=[
         pytest.param(3_000, marks=pytest.mark.short, id="3000"),
-        pytest.param(100_000, id="100000"),
+        pytest.param(100_000, marks=pytest.mark.alone, id="100000"),
     ],
 )
 def old(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:

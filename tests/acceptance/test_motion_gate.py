@@ -16,6 +16,8 @@ from farmyard import Farmyard
 from films import film
 from vtest import RATE, VTEST, needs_vtest
 
+pytestmark = pytest.mark.alone
+
 MINUTE = 60 * RATE
 NOISE = 4.0
 """Greys: a surveillance camera's at day; each channel by itself."""

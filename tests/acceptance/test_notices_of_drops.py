@@ -122,6 +122,7 @@ def test_a_person_in_a_dropped_picture_is_told_by_webhook_and_mqtt(
     assert listener.last("nasfarm/status") == b"offline"
 
 
+@pytest.mark.alone
 def test_an_idle_farm_tells_within_two_seconds(
     farm: Farmyard,
     inbox: Inbox,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +32,11 @@ LEASE_S = 300
 AT_ONCE_S, SOON_S = 1.5, 2.0
 
 
-@dataclass(slots=True)
-class Box(Farmyard):
-    """A farm's node; `shared` is the home of several boxes."""
-
-    shared: Path | None = None
-
-    @property
-    def home(self) -> Path:
-        return self.shared or self.folder / "home"
-
-
 @pytest.fixture
-def farm(tmp_path: Path, cached_models: None) -> Iterator[Box]:
-    box = Box(tmp_path, {"FARM_LEASE_S": str(LEASE_S), "FARM_NODE": "nas", **with_slow_photos()})
+def farm(tmp_path: Path, cached_models: None) -> Iterator[Farmyard]:
+    box = Farmyard(
+        tmp_path, {"FARM_LEASE_S": str(LEASE_S), "FARM_NODE": "nas", **with_slow_photos()}
+    )
     try:
         box.up()
         yield box
@@ -55,14 +45,14 @@ def farm(tmp_path: Path, cached_models: None) -> Iterator[Box]:
 
 
 @contextmanager
-def two_boxes(folder: Path) -> Iterator[tuple[Box, Box]]:
+def two_boxes(folder: Path) -> Iterator[tuple[Farmyard, Farmyard]]:
     """Two nodes of one slot each, `left` and `right`, on one home and a broker of their own."""
     needs(len(CORES) >= 2, "two boxes of one slot each want two cores")
     with own_broker(folder / "broker") as broker, ExitStack() as ending:
         settings = {"FARM_BROKER_URL": broker.url, "FARM_SLOTS": "1", "FARM_LEASE_S": str(LEASE_S)}
         boxes = []
         for name in ("left", "right"):
-            box = Box(
+            box = Farmyard(
                 folder / name, {**settings, "FARM_NODE": name, **with_slow_photos()},
                 shared=folder / "home",
             )  # fmt: skip
@@ -74,7 +64,7 @@ def two_boxes(folder: Path) -> Iterator[tuple[Box, Box]]:
         yield boxes[0], boxes[1]
 
 
-def begin(*boxes: Box, count: int, slow_s: float) -> str:
+def begin(*boxes: Farmyard, count: int, slow_s: float) -> str:
     """A job of which each slot of these boxes runs a chunk; its id."""
     folder = put_photos(boxes[0], count, slow_s)
     job_id: str = boxes[0].ok("submit", folder, "--recipe", "detect", "--json").json["job_id"]
@@ -96,7 +86,7 @@ def node_of(farm: Farmyard) -> dict[str, Any]:
 
 @pytest.mark.short
 def test_a_paused_node_hands_back_a_long_chunk_at_once_and_works_again_when_told(
-    farm: Box,
+    farm: Farmyard,
 ) -> None:
     job_id = begin(farm, count=60, slow_s=0.3)  # chunks of 4 s and more, in steps of 0.3 s
     said = farm.ok("pause", "--json").json
@@ -124,7 +114,7 @@ def test_a_paused_node_hands_back_a_long_chunk_at_once_and_works_again_when_told
     assert "takes no work" not in farm.ok("nodes").out
 
 
-def check_it_says_so(farm: Box, job_id: str) -> None:
+def check_it_says_so(farm: Farmyard, job_id: str) -> None:
     """Wherever one looks for why nothing goes on."""
     assert node_of(farm)["running"] == 0
     assert "farm resume nas" in farm.ok("status", job_id).out
@@ -137,7 +127,7 @@ def check_it_says_so(farm: Box, job_id: str) -> None:
     assert "farm resume nas" in doctor.out
 
 
-def test_a_pause_outlives_worker_broker_agent_and_farm(farm: Box) -> None:
+def test_a_pause_outlives_worker_broker_agent_and_farm(farm: Farmyard) -> None:
     job_id = begin(farm, count=30, slow_s=0.3)
     farm.ok("pause")
     begun = executions(farm, job_id=job_id)
@@ -159,13 +149,13 @@ def test_a_pause_outlives_worker_broker_agent_and_farm(farm: Box) -> None:
     assert finish(farm, job_id, 30, 120) == NOTHING_WRONG
 
 
-def all_ready(farm: Box) -> bool:
+def all_ready(farm: Farmyard) -> bool:
     ran = farm.run("nodes", "--json")
     states = [slot["state"] for node in ran.json for slot in node["slots"]] if ran.out else []
     return bool(states) and set(states) == {"ready"}
 
 
-def test_a_drained_node_finishes_its_chunks_and_takes_no_more(farm: Box) -> None:
+def test_a_drained_node_finishes_its_chunks_and_takes_no_more(farm: Farmyard) -> None:
     job_id = begin(farm, count=60, slow_s=0.2)
     ran = farm.ok("drain", "--wait", "--timeout", 60)
     assert "nas takes no more work." in ran.err
@@ -180,7 +170,7 @@ def test_a_drained_node_finishes_its_chunks_and_takes_no_more(farm: Box) -> None
     assert finish(farm, job_id, 60, 120) == NOTHING_WRONG
 
 
-def test_a_drain_that_takes_longer_than_one_would_wait_says_how_to_go_on(farm: Box) -> None:
+def test_a_drain_that_takes_longer_than_one_would_wait_says_how_to_go_on(farm: Farmyard) -> None:
     begin(farm, count=2, slow_s=30)
     ran = farm.run("drain", "--wait", "--timeout", 1)
     assert ran.code == 75
@@ -223,7 +213,7 @@ def test_a_node_that_is_away_is_paused_when_it_is_back(tmp_path: Path, cached_mo
 
 
 @pytest.mark.short
-def test_a_node_that_does_not_exist_is_named_with_the_nearest_that_does(farm: Box) -> None:
+def test_a_node_that_does_not_exist_is_named_with_the_nearest_that_does(farm: Farmyard) -> None:
     for command in ("pause", "drain", "resume"):
         ran = farm.run(command, "nsa")
         assert ran.code == 2
@@ -231,7 +221,7 @@ def test_a_node_that_does_not_exist_is_named_with_the_nearest_that_does(farm: Bo
     assert farm.ok("resume").err.startswith("nas was neither paused nor drained.")
 
 
-def test_a_farm_that_is_down_can_be_paused_and_says_that_it_counts_later(farm: Box) -> None:
+def test_a_farm_that_is_down_can_be_paused_and_says_that_it_counts_later(farm: Farmyard) -> None:
     farm.ok("down")
     ran = farm.ok("pause")
     assert "paused by hand since" in ran.err
@@ -239,7 +229,7 @@ def test_a_farm_that_is_down_can_be_paused_and_says_that_it_counts_later(farm: B
     assert "It takes no work: paused by hand since" in up.err
 
 
-def test_a_damaged_hold_is_told_and_never_taken_for_a_resume(farm: Box) -> None:
+def test_a_damaged_hold_is_told_and_never_taken_for_a_resume(farm: Farmyard) -> None:
     (farm.home / "nodes" / "nas.json").write_bytes(b"{")
     wait_until(lambda: bool(node_of(farm)["held"]), 5, "the node works on")
     said = farm.ok("nodes").out
@@ -249,7 +239,7 @@ def test_a_damaged_hold_is_told_and_never_taken_for_a_resume(farm: Box) -> None:
     wait_until(lambda: not node_of(farm)["held"], 5, "the node is still held")
 
 
-def test_a_paused_worker_costs_no_processor_time(farm: Box) -> None:
+def test_a_paused_worker_costs_no_processor_time(farm: Farmyard) -> None:
     farm.ok("pause")
     slots = [psutil.Process(pid) for pid in workers(farm)]
     before = sum(sum(slot.cpu_times()[:4]) for slot in slots)

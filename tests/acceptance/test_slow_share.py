@@ -7,6 +7,7 @@ import statistics
 import subprocess
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from farmyard import Farmyard
@@ -38,6 +39,7 @@ def photos_in(farm: Farmyard) -> Path:
     return folder
 
 
+@pytest.mark.alone
 def test_20_ms_more_on_every_read_cost_less_than_a_tenth(
     tmp_path: Path, cached_models: None
 ) -> None:

@@ -21,7 +21,7 @@ from nasfarm_workers.bench.rounds import ratios, there_and_back
 from nasfarm_workers.bench.stages import pinned
 from nasfarm_workers.pixels import Picture
 from nasfarm_workers.recipes.lines import lines_of
-from nasfarm_workers.recipes.reduces import reduce_named
+from nasfarm_workers.recipes.reduces import reduced_by
 from nasfarm_workers.runtime.decode import decode
 from nasfarm_workers.runtime.frames import Videos
 from nasfarm_workers.runtime.read import open_file
@@ -30,8 +30,10 @@ from needs import needs
 from stages import Stages
 from vtest import FRAMES, VTEST, needs_vtest
 
+pytestmark = pytest.mark.alone
+
 RECIPES = ["person-detect", "people-count", "vehicle-count", "heatmap"]
-ROUNDS = 3
+ROUNDS = 15
 
 Tensor = NDArray[np.float32]
 
@@ -59,14 +61,14 @@ def test_a_recipe_is_nearly_as_fast_as_its_models_alone(
     needs_vtest()
     stages = Stages(tmp_path)
     recipe = stages.recipe(name)
-    items, pictures = decoded(32, recipe, stages)
+    items, pictures = decoded(16, recipe, stages)
     eaten = tensors(monkeypatch, lambda: stages.find(pictures, recipe))
 
     def whole() -> None:
         found = stages.find(pictures, recipe)
         lines = lines_of(items, pictures, found, recipe)
         records = (json.loads(wire.line_bytes(line, row)) for row, line in enumerate(lines))
-        reduce_named(recipe.reduce)(records, recipe)
+        reduced_by(recipe, records)
 
     def bare() -> None:
         for session, tensor in eaten:

@@ -34,7 +34,11 @@ def farm(tmp_path: Path, cached_models: None) -> Iterator[Watched]:
 
 
 @pytest.mark.parametrize(
-    "drops", [pytest.param(20, marks=pytest.mark.short, id="20"), pytest.param(100, id="100")]
+    "drops",
+    [
+        pytest.param(20, marks=pytest.mark.short, id="20"),
+        pytest.param(100, marks=pytest.mark.alone, id="100"),
+    ],
 )
 def test_a_drop_has_its_line_within_half_a_second(
     farm: Watched, tmp_path: Path, drops: int

@@ -33,12 +33,6 @@ IMAGES = 64
 class Box(Farmyard):
     """One node of several on one home; `folder` is its own."""
 
-    shared: Path = Path()
-
-    @property
-    def home(self) -> Path:
-        return self.shared
-
     def clock_is_off_by_s(self) -> float:
         """By its agent's log, of which the last line is seconds old."""
         [*_, last] = records(self, "child_start", log="agent.jsonl")

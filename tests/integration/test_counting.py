@@ -4,77 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from farmyard import Farmyard
-from nasfarm import Farm
+from idle import NODE, Idle, idle_farm
 from nasfarm.broker.client import Broker
 from nasfarm.broker.tallies import FARM, KEPT_S
-from nasfarm.core.jobs import Job
-from nasfarm.core.leases import Lease
 from nasfarm.core.nodes import NodeReport
 from nasfarm.core.tallies import LEASE_LOST, Tally, of_chunk, of_images
 from nasfarm.errors import BrokerError
-from nasfarm.nodes.memory import MemoryCap
-from nasfarm_workers import tasks
-from nasfarm_workers.app import SlotRun, create_worker
-from nasfarm_workers.orders import Orders
-from nasfarm_workers.progress import to_nobody
-from ownbroker import OwnBroker, own_broker
-from pictures import pictures
-
-NODE = "nas"
-
-
-@dataclass(slots=True)
-class Idle:
-    """A home and a broker, and no worker but the test itself."""
-
-    yard: Farmyard
-    broker: OwnBroker
-    farm: Farm
-
-    def submit(self) -> Job:
-        photos = self.yard.home / "photos"
-        answer = self.yard.ok("submit", photos, "--recipe", "detect", "--again", "--json").json
-        return self.farm.job(answer["job_id"])
-
-    def claim(self, job: Job, chunk: int, worker: str) -> Lease:
-        lease = self.farm.broker.leases.claim(job.job_id, chunk, NODE, "boot", worker)
-        assert isinstance(lease, Lease)
-        return lease
-
-    def settle(self, lease: Lease) -> None:
-        """Run a leased chunk as a worker process does."""
-        settings = self.farm.settings
-        orders = Orders.of(settings.state_dir)
-        orders.give(())
-        run = SlotRun(0, 1, "boot", self.broker.url, MemoryCap(1 << 40, None), orders)
-        tasks.settle(lease, create_worker(settings, run, to_nobody))
-
-    def tally(self) -> Tally:
-        (tally,) = self.farm.broker.tallies.of([NODE])
-        return tally
+from ownbroker import own_broker
 
 
 @pytest.fixture
 def idle(tmp_path: Path, cached_models: None) -> Iterator[Idle]:
-    with own_broker(tmp_path / "broker") as broker, pytest.MonkeyPatch.context() as patch:
-        settings = {"FARM_BROKER_URL": broker.url, "FARM_NODE": NODE}
-        yard = Farmyard(tmp_path, settings)
-        yard.ok("init")
-        pictures(yard.home / "photos", 2)
-        for name, text in yard.environment().items():
-            if name.startswith("FARM_"):
-                patch.setenv(name, text)
-        yield Idle(yard, broker, Farm(yard.home))
+    with idle_farm(tmp_path) as farm:
+        yield farm
 
 
-def of_status(tally: Tally, status: str) -> int:
-    return sum(n for name, n in tally.counts.items() if name[:2] == ("images", status))
+def tally(idle: Idle) -> Tally:
+    (found,) = idle.farm.broker.tallies.of([NODE])
+    return found
+
+
+def of_status(told: Tally, status: str) -> int:
+    return sum(n for name, n in told.counts.items() if name[:2] == ("images", status))
 
 
 def test_tallies_add_up_in_the_broker_and_a_lost_one_is_not_sent_again(tmp_path: Path) -> None:
@@ -98,37 +53,37 @@ def test_tallies_add_up_in_the_broker_and_a_lost_one_is_not_sent_again(tmp_path:
 
 def test_of_two_workers_with_the_same_chunk_one_counts_its_images(idle: Idle) -> None:
     job = idle.submit()
-    slow = idle.claim(job, 0, "slot0.1")
+    slow = idle.leased(job, 0, "slot0.1")
     idle.broker.client.hset(  # the slow one's time is up
         f"farm:leases:{job.job_id}", "0",
         json.dumps(json.loads(idle.broker.client.hget(f"farm:leases:{job.job_id}", "0")) |
                    {"until_ms": 1}),
     )  # fmt: skip
-    idle.settle(idle.claim(job, 0, "slot1.2"))
-    lines = len(idle.farm.home.jobs.chunk_file(job.job_id, 0).read_bytes().splitlines())
-    assert of_status(idle.tally(), "ok") == lines
+    idle.settle(idle.leased(job, 0, "slot1.2"))
+    lines = len(idle.chunk_file(job, 0).read_bytes().splitlines())
+    assert of_status(tally(idle), "ok") == lines
     idle.settle(slow)
-    assert of_status(idle.tally(), "ok") == lines
-    assert (idle.tally().of("chunks"), idle.tally().of("lost", LEASE_LOST)) == (1, 1)
+    assert of_status(tally(idle), "ok") == lines
+    assert (tally(idle).of("chunks"), tally(idle).of("lost", LEASE_LOST)) == (1, 1)
 
 
 def test_what_a_cancelled_job_gives_up_is_no_attempt_that_was_lost(idle: Idle) -> None:
     job = idle.submit()
-    lease = idle.claim(job, 0, "slot0.1")
+    lease = idle.leased(job, 0, "slot0.1")
     idle.yard.ok("cancel", job.job_id)
     idle.settle(lease)
-    assert not idle.farm.home.jobs.chunk_file(job.job_id, 0).exists()
-    assert idle.tally().of("lost", LEASE_LOST) == 0
+    assert not idle.chunk_file(job, 0).exists()
+    assert tally(idle).of("lost", LEASE_LOST) == 0
 
 
 def test_lines_of_another_worker_count_where_they_were_made(idle: Idle) -> None:
     job = idle.submit()
-    lease = idle.claim(job, 0, "slot0.1")
+    lease = idle.leased(job, 0, "slot0.1")
     record = {"i": 0, "item": "home:photos/0000.jpg", "status": "ok"}
-    path = idle.farm.home.jobs.chunk_file(job.job_id, 0)
+    path = idle.chunk_file(job, 0)
     path.write_bytes(json.dumps(record, separators=(",", ":")).encode() + b"\n")
     idle.settle(lease)
-    assert (of_status(idle.tally(), "ok"), idle.tally().of("chunks")) == (0, 1)
+    assert (of_status(tally(idle), "ok"), tally(idle).of("chunks")) == (0, 1)
 
 
 def test_without_a_broker_a_chunk_is_run_and_its_tally_is_lost(
@@ -137,7 +92,7 @@ def test_without_a_broker_a_chunk_is_run_and_its_tally_is_lost(
     """The broker refuses the tally only; the pace of the rest must not depend on it."""
     job = idle.submit()
     idle.broker.client.set(f"farm:tally:{NODE}", "no hash")
-    idle.settle(idle.claim(job, 0, "slot0.1"))
+    idle.settle(idle.leased(job, 0, "slot0.1"))
     counts = idle.farm.broker.leases.counts(job.job_id)
     assert counts is not None and counts.chunks_done == 1
 

@@ -84,3 +84,15 @@ def test_a_clock_that_is_off_is_a_warning(running_farm: Farmyard) -> None:
     )  # fmt: skip
     assert done.returncode == 1, done.stdout
     assert re.search(r'"found": "7\d\d\d s ahead of the broker', done.stdout)
+
+
+def test_a_recipe_that_cannot_be_read_is_a_warning(farm_home: Farmyard) -> None:
+    recipes = farm_home.home / "recipes"
+    recipes.mkdir(exist_ok=True)
+    (recipes / "detect.yml").write_text("like: people-count\n")
+    try:
+        found = told(farm_home, 1)["recipe"]
+    finally:
+        (recipes / "detect.yml").unlink()
+    assert "'detect' is a built-in recipe" in found["found"]
+    assert found["mend"] == "farm recipes check detect"

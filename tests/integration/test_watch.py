@@ -194,7 +194,30 @@ def test_results_lie_where_people_look(yard: Farmyard) -> None:
     assert (yard.home / "inbox/.taken/detect" / today() / "results.csv").exists()
 
 
+def test_a_recipe_of_ones_own_has_its_folder_as_soon_as_it_is_written(
+    yard: Farmyard, photo: bytes
+) -> None:
+    (yard.home / "inbox" / "yard").write_text("not a folder")
+    (yard.home / "recipes" / "yard.yml").write_text("like: detect\n")
+    (yard.home / "recipes" / "door.yml").write_text("like: detect\nset: {score: 0.6}\n")
+    folder = yard.home / "inbox" / "door"
+    lines = yard.home / "jobs" / f"watch-door-{today()}" / "chunks"
+    for count in (1, 2):
+        wait_until(folder.is_dir, what="its folder")
+        (folder / "a.jpg").write_bytes(photo)
+        wait_until(lambda n=count: len(list(lines.glob("*.jsonl"))) == n, what="its line")  # type: ignore[misc]
+        folder.rename(folder.with_name(f"gone-{count}"))
+    assert (yard.home / "inbox" / "yard").read_text() == "not a folder"
+
+
 def test_a_second_watcher_of_this_machine_says_who_is_there(yard: Farmyard) -> None:
     ran = yard.run("watch", timeout_s=30)
     assert ran.code == 2
     assert "a watcher is running already" in ran.err
+
+
+def test_a_drop_folder_that_was_thrown_away_is_made_again(yard: Farmyard) -> None:
+    inbox = yard.home / "inbox"
+    inbox.rename(yard.home / "thrown-away")
+    for name in ("detect", "people-count"):
+        wait_until((inbox / name).is_dir, what=f"another folder {name}")

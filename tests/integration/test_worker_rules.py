@@ -6,73 +6,37 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from farmyard import Farmyard, free_port, wait_until
-from nasfarm import Farm
+from farmyard import free_port, wait_until
+from idle import Idle, idle_farm, worker_of
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
 from nasfarm.broker.hints import CHUNK_TASK
-from nasfarm.core.jobs import NEWEST_FORMAT, Job
+from nasfarm.core.jobs import NEWEST_FORMAT
 from nasfarm.core.leases import Lease, Refusal
 from nasfarm.core.nodes import NodeReport
 from nasfarm.errors import BrokerError
 from nasfarm.nodes.holds import hold, release
 from nasfarm.nodes.identity import node_id
-from nasfarm.nodes.memory import MemoryCap
 from nasfarm.reconcile import mend, reconcile
 from nasfarm_workers import tasks
-from nasfarm_workers.app import SlotRun, create_worker
 from nasfarm_workers.chores import Chores
 from nasfarm_workers.orders import Orders
-from nasfarm_workers.progress import progress, to_nobody
+from nasfarm_workers.progress import progress
 from nasfarm_workers.slots import aside_file
-from ownbroker import OwnBroker, own_broker
-from pictures import pictures
 
 QUEUE = "farm.v1.normal.home"
 
 
-@dataclass(slots=True)
-class Idle:
-    """A home and a broker, and no worker but the test itself."""
-
-    yard: Farmyard
-    broker: OwnBroker
-    farm: Farm
-
-    def submit(self, *arguments: object) -> Job:
-        answer = self.yard.ok("submit", self.yard.home / "photos", "--recipe", "detect", "--again",
-                              "--json", *arguments).json  # fmt: skip
-        return self.farm.job(answer["job_id"])
-
-    def run(self) -> SlotRun:
-        orders = Orders.of(self.farm.settings.state_dir)
-        orders.give(())
-        return SlotRun(0, 1, "boot", self.broker.url, MemoryCap(1 << 40, None), orders)
-
-    def claim(self, job: Job, chunk: int) -> Lease | Refusal:
-        return self.farm.broker.leases.claim(job.job_id, chunk, "nas", "boot", "slot0.1")
-
-    def chunk_file(self, job: Job, chunk: int) -> Path:
-        return self.farm.home.jobs.chunk_file(job.job_id, chunk)
-
-
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory, cached_models: None) -> Iterator[Idle]:
-    folder = tmp_path_factory.mktemp("idle")
-    with own_broker(folder / "broker") as broker, pytest.MonkeyPatch.context() as patch:
-        yard = Farmyard(folder, {"FARM_BROKER_URL": broker.url, "FARM_NODE": "nas"})
-        yard.ok("init")
-        pictures(yard.home / "photos", 2)
-        for name, text in yard.environment().items():
-            if name.startswith("FARM_"):
-                patch.setenv(name, text)
-        yield Idle(yard, broker, Farm(yard.home))
+    with idle_farm(tmp_path_factory.mktemp("idle")) as farm:
+        yield farm
 
 
 def line(i: int, status: str) -> bytes:
@@ -101,8 +65,7 @@ def test_a_done_chunk_whose_file_is_gone_runs_again(idle: Idle) -> None:
 
 def test_a_broker_that_takes_no_news_is_told_some_again_once_a_lease_is_renewed(idle: Idle) -> None:
     """To tell one that is away takes 6 s each time, and the lease would run out meanwhile."""
-    lease = idle.claim(idle.submit(), 0)
-    assert isinstance(lease, Lease)
+    lease = idle.leased(idle.submit(), 0)
     tried = list[float]()
 
     def tell(_lease: Lease, _done: int, _images: int) -> None:
@@ -119,10 +82,9 @@ def test_a_broker_that_takes_no_news_is_told_some_again_once_a_lease_is_renewed(
 
 def test_the_counts_are_those_of_the_file_that_stands(idle: Idle) -> None:
     job = idle.submit()
-    lease = idle.claim(job, 0)
-    assert isinstance(lease, Lease)
+    lease = idle.leased(job, 0)
     idle.chunk_file(job, 0).write_bytes(line(0, "error"))  # another worker was there first
-    tasks.settle(lease, create_worker(idle.farm.settings, idle.run(), to_nobody))
+    idle.settle(lease)
     counts = idle.farm.broker.leases.counts(job.job_id)
     assert counts is not None
     assert (counts.ok, counts.errors, counts.chunks_done) == (0, 1, 1)
@@ -131,26 +93,24 @@ def test_the_counts_are_those_of_the_file_that_stands(idle: Idle) -> None:
 
 def test_a_chunk_that_this_boxs_share_does_not_show_yet_is_hinted_for_others(idle: Idle) -> None:
     job = idle.submit()
-    lease = idle.claim(job, 0)
-    assert isinstance(lease, Lease)
+    lease = idle.leased(job, 0)
     idle.farm.broker.leases.move_cursor(job.job_id, "home", 99, 100)  # by who has seen it grow
     idle.broker.client.delete(QUEUE)
-    said, _ = tasks.settle(lease, create_worker(idle.farm.settings, idle.run(), to_nobody))
+    said = idle.settle(lease)
     assert said.endswith("0 failed")
     assert idle.farm.broker.hints.waiting(QUEUE) == {(job.job_id, 99)}
 
 
 def test_a_job_of_a_newer_format_is_left_to_newer_nodes(idle: Idle) -> None:
     job = idle.submit()
-    lease = idle.claim(job, 0)
-    assert isinstance(lease, Lease)
+    lease = idle.leased(job, 0)
     path = idle.farm.home.jobs.path(job.job_id) / "job.json"
     path.write_text(
         json.dumps(json.loads(path.read_text()) | {"format": NEWEST_FORMAT + 1, "plan": "another"})
     )
     told = idle.yard.run("status", job.job_id)
     assert (told.code, "Update nasfarm on this machine" in told.err) == (2, True)
-    tasks.settle(lease, create_worker(idle.farm.settings, idle.run(), to_nobody))
+    idle.settle(lease)
     reconcile(idle.farm.home, idle.farm.broker, set())
     assert job.job_id in idle.farm.broker.leases.live()
     assert idle.farm.home.jobs.failure(job.job_id) is None
@@ -165,7 +125,7 @@ def test_a_worker_that_starts_while_the_home_is_away_drops_its_hint_and_steps_as
     away = replace(idle.farm.settings, home=tmp_path / "nothing", state_dir=tmp_path)
     (tmp_path / "run").mkdir()
     app = create_celery(idle.broker.url)
-    tasks.register(app, lambda: create_worker(away, idle.run(), to_nobody), lambda *_: None)
+    tasks.register(app, lambda: worker_of(away, idle.broker.url), lambda *_: None)
     with caplog.at_level(logging.WARNING):
         app.tasks[CHUNK_TASK].run("detect-0123456789", 0)
     [record] = caplog.records

@@ -23,7 +23,7 @@ from nasfarm_workers.pixels import Picture
 from nasfarm_workers.recipes import maps
 from nasfarm_workers.recipes.lines import lines_of
 from nasfarm_workers.recipes.maps import map_named
-from nasfarm_workers.recipes.reduces import reduce_named, reduced_by
+from nasfarm_workers.recipes.reduces import reduced_by
 from shelves import install
 
 RECIPE = ResolvedRecipe("shelves", "shelf", (), {}, 2, 0, "shelf_hours")
@@ -123,4 +123,4 @@ def test_without_the_package_its_names_are_unknown() -> None:
     with pytest.raises(UnknownNameError, match="no map is called 'shelf'"):
         map_named("shelf")
     with pytest.raises(UnknownNameError, match="no reduce is called 'shelf_hours'"):
-        reduce_named("shelf_hours")
+        reduced_by(RECIPE, LINES)

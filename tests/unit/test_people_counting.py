@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nasfarm.core.recipes import Point, ResolvedRecipe
-from nasfarm.core.reduced import Reduced, Table
+from nasfarm.core.reduced import Note, Reduced, Table
 from nasfarm_workers.recipes.reduces import reduced_by
 from resultlines import failed, frames, recipe, still, thing
 
@@ -17,6 +17,7 @@ HALF = ((0.5, 0.0), (0.5, 1.0))
 LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 LOW = ((0.0, 0.5), (1.0, 0.5), (1.0, 1.0), (0.0, 1.0))
 
+AT = "2026-05-04T12:00:00"
 PEOPLE = recipe("people_count", lines={"gate": HALF}, labels="person")
 
 
@@ -164,11 +165,30 @@ def test_each_camera_has_a_row_where_there_are_several() -> None:
 def test_pictures_too_far_apart_are_not_followed_and_that_is_said() -> None:
     far = walked(path(0.2, 0.8), every_s=3.0)
     reduced = reduced_by(PEOPLE, far)
-    assert "2 s or less apart" in reduced.notes[0]
-    assert ways(far) == (0, 0)
+    assert "2 s or less apart" in str(reduced.notes[0])
+    assert not {"people_in", "people_out"} & {name for name, _ in said(reduced)}, "nobody knows"
+    assert table(reduced, "counts").rows[0][-2:] == (None, None)
     slow = recipe("people_count", lines={"gate": HALF}, step=3.0)
     assert reduced_by(slow, far).notes == ()
     assert ways(far, slow) == (1, 0)
+
+
+def test_what_numbers_do_not_say_by_themselves_is_told() -> None:
+    """More counted than boxes drawn; several cameras; times that are but the files'."""
+    carried = walked(path(0.2, 0.8))
+    for line in carried[5:8]:
+        line["faint"], line["detections"] = line["detections"], []
+    copied = [line | {"time_source": "mtime"} for line in (still(90, at=AT), still(91, at=AT))]
+    assert [note.values for note in notes(carried)] == [(3,)]
+    cams = [still(0, folder="x/day/door/", at=AT), still(1, folder="x/day/till/front/", at=AT)]
+    reduced = reduced_by(recipe("people_count"), cams)
+    assert [note.values for note in notes(cams, recipe("people_count"))] == [(2,)]
+    assert [row[0] for row in table(reduced, "sources").rows] == ["door", "till/front"]
+    assert [note.values for note in notes(copied, recipe("people_count"))] == [(2, 2)]
+
+
+def notes(lines: Iterable[dict[str, Any]], by: ResolvedRecipe = PEOPLE) -> list[Note]:
+    return [note for note in reduced_by(by, lines).notes if isinstance(note, Note)]
 
 
 def test_no_picture_at_all_says_so_in_zeros() -> None:
@@ -176,8 +196,6 @@ def test_no_picture_at_all_says_so_in_zeros() -> None:
     assert said(reduced) == {
         ("people_mean", ""): 0.0,
         ("people_peak", ""): 0,
-        ("people_in", "gate"): 0,
-        ("people_out", "gate"): 0,
     }
     assert reduced.notes == ()
 

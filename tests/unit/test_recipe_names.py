@@ -25,7 +25,9 @@ def test_labels_that_the_model_knows_are_fine(labels: str) -> None:
 
 
 def test_a_label_that_the_model_does_not_know_names_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match=r"label of eyes@3/int8.*'persn'.*'person'"):
+    with pytest.raises(
+        UnknownNameError, match=r"label \(labels\) of eyes@3/int8.*'persn'.*'person'"
+    ):
         check(labels="car, persn")
 
 

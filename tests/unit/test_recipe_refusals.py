@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from nasfarm.cli import main
+from nasfarm.core.models import PinnedModel
 from nasfarm.errors import RejectError
 from nasfarm.recipe_specs.examples import HEADING, NAME
-from nasfarm.recipe_specs.specs import load, load_file
+from nasfarm.recipe_specs.specs import examine, load, load_file
 
 STAGES = "stages: [{name: find, model: boats}]\n"
 BEGUN = f"help: boats\n{STAGES}map: detect\n"
@@ -30,6 +31,11 @@ WRONG = {
     "an unknown key": (BEGUN + "mapp: ocr\n", "'mapp'", "is not known"),
     "another name": (BEGUN + "name: other\n", "name:", "'other'"),
     "empty": ("", "stages:", "nothing"),
+    "a part within itself": (LIKE + "set: &a {score: *a}\n", "line 2", "'*'"),
+    "a part over and over": (
+        "a: &a [1]\nb: &b [*a, *a]\nc: [*b, *b]\n", "line 1", "repeated by '*'",
+    ),
+    "lists without end": ("[" * 3000, "wrong.yml", "too deep"),
     # help, map, reduce
     "no help": (BEGUN.replace("help: boats\n", ""), "'help'", "missing"),
     "help that is blank": (BEGUN.replace("boats\n", "' '\n", 1), "help:", "' '"),
@@ -54,6 +60,12 @@ WRONG = {
     ),
     "a default out of range": (
         params("name: big, type: number, default: 7, least: 0, most: 1, help: h"), "default:", "7",
+    ),
+    "a default beyond all numbers": (
+        params(f"name: big, type: number, default: {10**400}, help: h"), "default:", "1000",
+    ),
+    "an integer beyond all numbers": (
+        params(f"name: big, type: integer, default: {10**400}, help: h"), "default:", "1000",
     ),
     "a range that is empty": (
         params("name: big, type: number, default: 7, least: 8, most: 1, help: h"), "least:", "8",
@@ -170,6 +182,23 @@ def test_a_file_that_cannot_be_a_recipe_is_told_how_one_is_called(
     with pytest.raises(RejectError, match=words) as caught:
         load_file(tmp_path / name)
     assert f"as {NAME}.yml:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("like: person-detect\nset: {alert_zone: till}\n", r"\(alert_zone\).*'till'"),
+     ("like: person-detect\nset: {labels: persn}\n", r"\(labels\).*'persn'.*'person'"),
+     ("like: person-detect\nset: {labels: people}\n", r"'people': did you mean 'person'\?")],
+)  # fmt: skip
+def test_a_zone_or_label_that_is_not_there_is_told_with_an_example_of_it(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    model = PinnedModel("nanodet-g", 1, "fp32", "0" * 64)
+    (tmp_path / "wrong.yml").write_text(text)
+    with pytest.raises(RejectError, match=words) as caught:
+        examine(load(tmp_path, "wrong"), lambda _: model, lambda *_: ("person", "car", "truck"))
+    (tmp_path / f"{NAME}.yml").write_text(example_in(str(caught.value)))
+    assert not examine(load(tmp_path, NAME), lambda _: model, lambda *_: ("person", "car", "truck"))
 
 
 # -- farm recipes check -----------------------------------------------------------------------

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from nasfarm.core.reduced import Chart, Fact, Reduced, Table, Telling
+from nasfarm.core.reduced import Chart, Fact, Note, Reduced, Table, Telling
+from nasfarm_workers.recipes import counted, counts, heatmap
+from nasfarm_workers.report import words
 from nasfarm_workers.report.charts import drawn
 from nasfarm_workers.report.page import page
 from nasfarm_workers.report.survey import MOST_NAMES
@@ -57,6 +59,22 @@ def test_every_word_is_there_in_both_languages() -> None:
     for told in ("进入人数", "停留时间", "最有代表性的图片", "文件损坏，或不是图片", "人</span>",
                  "2026年5月4日 09:00"):  # fmt: skip
         assert told in text, told
+
+
+def test_every_note_of_ours_is_told_in_both_languages() -> None:
+    """By its text: each that the code names is among the words."""
+    made = {
+        text
+        for module in (counted, counts, heatmap)
+        for name, text in vars(module).items()
+        if name[0].isupper() and isinstance(text, str) and text.endswith(".")
+    }
+    assert made == set(words.NOTES)
+    for text, chinese in words.NOTES.items():
+        values = tuple(range(1, 1 + text.count("{")))
+        english, told = words.noted(Note(text, values))
+        assert (english, told) == (text.format(*values), chinese.format(*values))
+        assert all(str(value) in told for value in values)
 
 
 def test_what_was_asked_for_and_how_fast_it_went_is_told() -> None:

@@ -8,13 +8,25 @@ from typing import Any
 import pytest
 
 from nasfarm_workers.recipes import sequences
-from nasfarm_workers.recipes.sequences import clock_text, clock_time_s, moments, source_of
+from nasfarm_workers.recipes.sequences import (
+    Moment,
+    Sequences,
+    clock_text,
+    clock_time_s,
+    source_of,
+)
 from resultlines import failed, frames, still
+
+
+def moments(lines: Iterable[dict[str, Any]], longest_s: float) -> list[Moment[object]]:
+    known: Sequences[object] = Sequences()
+    found = (known.moment(line, longest_s, object) for line in lines)
+    return [moment for moment in found if moment]
 
 
 def steps(lines: Iterable[dict[str, Any]], longest_s: float = 2.0) -> list[float | None]:
     """The step that leads to each picture; None where a sequence begins."""
-    return [moment.passed_s for moment in moments(lines, longest_s, object)]
+    return [moment.passed_s for moment in moments(lines, longest_s)]
 
 
 def at(second: int, i: int, folder: str = "") -> dict[str, Any]:
@@ -46,7 +58,7 @@ def test_time_that_goes_back_begins_a_sequence() -> None:
 
 def test_stills_of_two_cameras_that_come_mixed_are_told_apart_by_their_folders() -> None:
     mixed = [at(i // 2, i, folder="door/" if i % 2 else "shop/") for i in range(6)]
-    states = [moment.state for moment in moments(mixed, 2.0, object)]
+    states = [moment.state for moment in moments(mixed, 2.0)]
     assert steps(mixed) == [None, None, 1.0, 1.0, 1.0, 1.0]
     assert states[0] is states[2] is states[4]
     assert states[1] is states[3] is states[5]

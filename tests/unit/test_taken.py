@@ -9,7 +9,9 @@ import pytest
 
 from nasfarm.core.items import Frame, Item
 from nasfarm_workers.pixels import Picture
+from nasfarm_workers.recipes.reduces import reduced_by
 from nasfarm_workers.recipes.taken import named_time, taken
+from resultlines import recipe, still, thing
 
 MTIME_NS = 1_777_000_000_123_456_789
 NOON = datetime(2026, 5, 4, 12, 0, 1)
@@ -97,3 +99,16 @@ FILM = picture("2026-05-04T04:00:02.500+00:00", "video")
 )  # fmt: skip
 def test_the_surest_source_is_taken(which: Item, seen: Picture, wanted: tuple[str, str]) -> None:
     assert taken(which, seen) == wanted
+
+
+@pytest.mark.parametrize("reduce", ["people_count", "heatmap", "alerts"])
+@pytest.mark.parametrize(
+    "at",
+    ["2026-05-04T12:00:01+24:00", "2026-05-04T12:00:01.500+99:99", "0001-01-01T00:00:00",
+     "9999-12-31T23:59:59"],
+)  # fmt: skip
+def test_a_line_with_an_odd_time_is_reduced_as_others(reduce: str, at: str) -> None:
+    """Of a picture, by an earlier release; among pictures of more days than a table has rows."""
+    days = (f"{1900 + n // 12}-{n % 12 + 1:02d}-04T12:00:00" for n in range(1500))
+    lines = [still(i, thing(0.5, 0.5), at=day) for i, day in enumerate([at, *days])]
+    assert reduced_by(recipe(reduce), lines).facts

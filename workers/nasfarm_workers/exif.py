@@ -19,6 +19,10 @@ _UPRIGHT: dict[object, Image.Transpose] = {
     8: Image.Transpose.ROTATE_90,
 }
 """Orientation → what makes the picture upright (EXIF 2.32, tag 0x0112)."""
+_FIRST_YEAR, _LAST_YEAR = 1900, 2100
+"""Clocks that were never set say 0001 or 9999."""
+_OFFSET = re.compile(r"[+-](0\d|1\d|2[0-3]):[0-5]\d|Z")
+"""From UTC; some cameras write +24:00, which no clock has."""
 _SIDEWAYS = frozenset(_UPRIGHT[number] for number in (5, 6, 7, 8))
 
 
@@ -66,7 +70,9 @@ def _taken_at(exif: dict[int, object]) -> str:
     written = str(exif.get(_TAKEN, "")).strip("\0 ")
     offset = str(exif.get(_TAKEN_OFFSET, "")).strip("\0 ")
     try:
-        taken = datetime.strptime(written, "%Y:%m:%d %H:%M:%S").isoformat()
+        taken = datetime.strptime(written, "%Y:%m:%d %H:%M:%S")
     except ValueError:
         return ""
-    return taken + offset if re.fullmatch(r"[+-]\d\d:\d\d|Z", offset) else taken
+    if not _FIRST_YEAR <= taken.year <= _LAST_YEAR:
+        return ""
+    return taken.isoformat() + (offset if _OFFSET.fullmatch(offset) else "")

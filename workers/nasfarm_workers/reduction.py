@@ -7,12 +7,13 @@ bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from nasfarm.core.items import HOME_ROOT, Item, stem
+from nasfarm.core.items import HOME_ROOT, stem
 from nasfarm.core.jobs import (
     Job,
     Refreshed,
@@ -25,26 +26,31 @@ from nasfarm.core.jobs import (
 from nasfarm.core.lines import Fault
 from nasfarm.core.ranges import numbers_in, ranges_of
 from nasfarm.core.reduced import Heat
+from nasfarm.errors import StorageError
 from nasfarm.jobs.daily import show_day
 from nasfarm.jobs.dropped import Day
 from nasfarm.jobs.manifest import read_items
 from nasfarm.jobs.results import joined, merged, parsed, write_results
 from nasfarm.jobs.tables import write_tables
 from nasfarm.storage.atomic import storage_errors, write_file
+from nasfarm_workers.checkpoint import at_the_start, taken_up, taking_in
 from nasfarm_workers.pixels import Picture
 from nasfarm_workers.progress import Progress
-from nasfarm_workers.recipes.counts import Counts
 from nasfarm_workers.recipes.heat import draw_heat, no_ground
 from nasfarm_workers.recipes.maps import found_in
 from nasfarm_workers.recipes.pictures import draw
 from nasfarm_workers.recipes.reduces import reduced_by
-from nasfarm_workers.report.survey import Survey
 from nasfarm_workers.reporting import Known, write_report
 from nasfarm_workers.runtime.decode import decode
 from nasfarm_workers.worker import Files, Worker
 
+T = TypeVar("T")
+
 PICTURE_SIDE = 1600
 """Drawn pictures are at most this many pixels a side: sharp on a screen, small on the share."""
+
+LONGEST_STEM = 160
+"""Bytes; a name has 255, and the draft of a file is called longer than the file."""
 
 HEAT_SIDE = 1024
 """A heat has 96 cells across; its PNG takes 1 MB at this size."""
@@ -74,41 +80,62 @@ def refresh(job: Job, worker: Worker, beat: Progress) -> bool:
     sealed = jobs.sealed(job_id)  # before the look at the plan: it grows no more after that
     if not sealed and worker.broker.leases.refreshed_lately(job_id):
         return False
-    plan, done = jobs.plan(job), jobs.done_chunks(job_id)
+    done = jobs.done_chunks(job_id)  # before the plan, which has all of these then
+    plan = jobs.plan(job)
     whole = sealed and len(done) == end_of_plan(plan)
     if not whole and not worker.broker.leases.begin_refresh(job_id):
         return False
-    fresh = done - set(numbers_in(jobs.refreshed(job_id).chunks))
-    anew = whole or not jobs.results(job_id).exists()
-    lines = merged(jobs, job_id, plan) if anew else joined(jobs, job_id, plan, fresh)
-    put_together(job, plan, lines, worker, beat)
+    held = jobs.refreshed(job_id)
+    fresh = done - set(numbers_in(held.chunks))
+    # Whoever was late may have put older results over those that were spoken of.
+    there = size_of(jobs.results(job_id))
+    go_on = not whole and there is not None and there == held.bytes
+    lines = joined(jobs, job_id, plan, fresh) if go_on else merged(jobs, job_id, plan)
+    put_together(job, plan, lines, worker, beat, go_on=go_on)
     shown = show(job, worker, beat, last=whole)
-    jobs.refresh(job_id, Refreshed(ranges_of(done), sealed=whole and shown))
+    size = size_of(jobs.results(job_id))
+    jobs.refresh(job_id, Refreshed(ranges_of(done), sealed=whole and shown, bytes=size))
     if whole and shown:
+        with storage_errors(jobs.checkpoint(job_id)):
+            jobs.checkpoint(job_id).unlink(missing_ok=True)
         worker.broker.leases.forget(job_id)
     return True
 
 
 def put_together(
-    job: Job, plan: Sequence[Segment], lines: Iterable[bytes], worker: Worker, beat: Progress
+    job: Job,
+    plan: Sequence[Segment],
+    lines: Iterable[bytes],
+    worker: Worker,
+    beat: Progress,
+    *,
+    go_on: bool = False,
 ) -> None:
-    """Write the results, all that is made of them, and last the summary."""
+    """Write the results, all that is made of them, and last the summary.
+
+    go_on: with the lines that came since the last time, if the others are the same.
+    """
     folder, results = worker.jobs.path(job.job_id), worker.jobs.results(job.job_id)
-    counts, survey = Counts(), Survey()
-    write_results(results, counted(lines, counts, survey, beat))
-    reduced = reduced_by(job.recipe, records(results, beat))
+    write_results(results, stepped(lines, beat))
+    kept = worker.jobs.checkpoint(job.job_id)
+    so_far = taken_up(kept, job.recipe, results) if go_on else at_the_start(job.recipe)
+    records = stepped(taking_in(results, so_far, kept if job.rolling else None), beat)
+    reduced = reduced_by(job.recipe, records, so_far.reducing)
+    deque(records, maxlen=0)  # an installed package's reduce may not read all of them
+    counts = so_far.counts
     write_tables(folder / "tables", reduced.tables)
     draw_pictures(job, worker, beat)
     draw_heats(job, reduced.heats, worker, beat)
+    notes = (*reduced.notes, *counts.notes)
     summary = Summary(
         job.job_id, newest_generation(plan), items_in(plan),
         counts.status["ok"], counts.status["error"], counts.most_first,
-        facts=reduced.facts, times=counts.times, notes=(*reduced.notes, *counts.notes),
+        facts=reduced.facts, times=counts.times, notes=tuple(map(str, notes)),
     )  # fmt: skip
     pace = worker.broker.leases.pace(job.job_id)
     if pace.images_per_s is None:  # nothing was run since: it is as it was
         pace = worker.jobs.pace(job.job_id)
-    write_report(job, Known(summary, reduced, survey, pace), worker, beat)
+    write_report(job, Known(summary, reduced, so_far.survey, pace, notes), worker, beat)
     worker.jobs.finish(summary, pace)
 
 
@@ -122,24 +149,24 @@ def show(job: Job, worker: Worker, beat: Progress, *, last: bool) -> bool:
     )  # fmt: skip
 
 
-def counted(
-    lines: Iterable[bytes], counts: Counts, survey: Survey, beat: Progress
-) -> Iterator[bytes]:
-    """The lines as they are, counted on their way."""
+def stepped(lines: Iterable[T], beat: Progress) -> Iterator[T]:
+    """The lines as they are. Raises as `Progress.step`."""
     for line in lines:
-        record = parsed(line)
-        counts.add(record)
-        survey.add(record)
         beat.step()
         yield line
 
 
-def records(results: Path, beat: Progress) -> Iterator[dict[str, Any]]:
-    """The lines as JSON documents, read one by one. Raises StorageError, and as `Progress.step`."""
+def records(results: Path) -> Iterator[dict[str, Any]]:
+    """The lines as JSON documents, read one by one. Raises StorageError."""
     with storage_errors(results), open(results, "rb") as file:
         for line in file:
-            beat.step()
             yield parsed(line)
+
+
+def size_of(results: Path) -> int | None:
+    """How many bytes it has; None where it is not there. Raises StorageError."""
+    with storage_errors(results):
+        return results.stat().st_size if results.exists() else None
 
 
 def draw_pictures(job: Job, worker: Worker, beat: Progress) -> None:
@@ -148,13 +175,16 @@ def draw_pictures(job: Job, worker: Worker, beat: Progress) -> None:
     if not wanted:
         return
     folder = pictures_folder(job, worker)
-    path = worker.jobs.results(job.job_id)
-    with open(path, "rb") as file, worker.reading([], beat) as files:
-        telling = (record for record in map(parsed, file) if found_in(record))
-        for record in list(islice(telling, wanted)):
-            item, picture = picture_of(job, record["i"], PICTURE_SIDE, worker, files)
+    lines = stepped(records(worker.jobs.results(job.job_id)), beat)
+    telling = list(islice(filter(found_in, lines), wanted))
+    with worker.reading([], beat) as files:
+        for record in telling:
+            path = folder / drawn_name(record)
+            if path.exists():  # a rolling job's are drawn once
+                continue
+            picture = picture_of(job, record["i"], PICTURE_SIDE, worker, files)
             if isinstance(picture, Picture):
-                write_file(folder / drawn_name(item), draw(picture, record))
+                write_file(path, draw(picture, record))
             beat.step()
 
 
@@ -165,18 +195,21 @@ def draw_heats(job: Job, heats: Sequence[Heat], worker: Worker, beat: Progress) 
     folder = pictures_folder(job, worker)
     with worker.reading([], beat) as files:
         for heat in heats:
-            _, picture = picture_of(job, heat.i, HEAT_SIDE, worker, files)
+            picture = picture_of(job, heat.i, HEAT_SIDE, worker, files)
             ground = picture.pixels if isinstance(picture, Picture) else no_ground(heat)
             write_file(folder / f"{heat.name}.png", draw_heat(ground, heat))
             beat.step()
 
 
-def picture_of(
-    job: Job, i: int, side: int, worker: Worker, files: Files
-) -> tuple[Item, Picture | Fault]:
-    """An item of the job and its picture, at most so many pixels a side."""
+def picture_of(job: Job, i: int, side: int, worker: Worker, files: Files) -> Picture | Fault:
+    """An item's picture, at most so many pixels a side. A disk that is away is a fault like others:
+    what was found does not wait for it.
+    """
     [item] = read_items(worker.jobs.manifest(job.job_id), worker.jobs.plan(job), [i])
-    return item, decode(files.take(item), item.name, side)
+    try:
+        return decode(files.take(item), item.name, side)
+    except StorageError as error:
+        return Fault(error.code, str(error))
 
 
 def pictures_folder(job: Job, worker: Worker) -> Path:
@@ -187,7 +220,8 @@ def pictures_folder(job: Job, worker: Worker) -> Path:
     return folder
 
 
-def drawn_name(item: Item) -> str:
+def drawn_name(record: Mapping[str, Any]) -> str:
     """What an item's drawn picture is called."""
-    frame = f"-frame-{item.frame.number}" if item.frame else ""
-    return f"{item.i:06d}-{stem(item.item)}{frame}.jpg"
+    frame = f"-frame-{record['frame']['number']}" if "frame" in record else ""
+    name = stem(record["item"]).encode()[:LONGEST_STEM].decode(errors="ignore")
+    return f"{record['i']:06d}-{name}{frame}.jpg"

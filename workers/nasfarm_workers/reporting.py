@@ -7,14 +7,14 @@ The small pictures stay in the job's folder: a rolling job's next report opens o
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nasfarm.core.items import Item
 from nasfarm.core.jobs import Job, Pace, Summary
-from nasfarm.core.reduced import Reduced, Telling
+from nasfarm.core.reduced import Note, Reduced, Telling
 from nasfarm.errors import FarmError, StorageError
 from nasfarm.jobs.manifest import read_items
 from nasfarm.jobs.results import item_number, parsed
@@ -49,6 +49,7 @@ class Known:
     reduced: Reduced
     survey: Survey
     pace: Pace
+    notes: Sequence[Note | str]
 
 
 def write_report(job: Job, known: Known, worker: Worker, beat: Progress) -> None:
@@ -88,7 +89,14 @@ def report_of(job: Job, known: Known, worker: Worker, beat: Progress) -> Report:
         jpeg = small[(backdrop, SCENE_SIDE)]
         scenes.append(Scene(jpeg, record["width"], record["height"]))
     return Report(
-        job, known.summary, known.reduced, known.survey, known.pace.images_per_s, shots, scenes
+        job,
+        known.summary,
+        known.reduced,
+        known.survey,
+        known.pace.images_per_s,
+        shots,
+        scenes,
+        known.notes,
     )
 
 

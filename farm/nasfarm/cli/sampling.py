@@ -48,18 +48,19 @@ def look(farm: Farm, request: Request, done: Submitted) -> Seen:
 
 def command(request: Request) -> str:
     """What hands in the whole, as the sample was."""
-    line = ["farm", "submit", *request.paths, "--recipe", request.recipe]
+    odd = any(str(path).startswith("-") for path in request.paths)  # it is no option
+    line = ["farm", "submit", *([] if odd else request.paths), "--recipe", request.recipe]
     for each in request.sets:
         line += ["--set", each]
     if request.priority is not Priority.NORMAL:
         line += ["--priority", request.priority.value]
     if request.every_s is not None:
-        line += ["--every", f"{request.every_s:g}"]
+        line += ["--every", f"{request.every_s!r}"]
     if request.new:
         line += ["--new"]
     if request.finish_by is not None:
         line += ["--finish-by", _shown(request.finish_by)]
-    return shlex.join(line)
+    return shlex.join([*line, "--", *request.paths] if odd else line)
 
 
 def told(seen: Seen, request: Request) -> Iterator[str]:

@@ -7,28 +7,16 @@ import sys
 from nasfarm import follow
 from nasfarm.api import Farm
 from nasfarm.cli.show import Follower, number_of, say
-from nasfarm.core import wire
 from nasfarm.core.jobs import Progress, State
 from nasfarm.core.requests import Submitted
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it (128 + SIGINT)."""
 
-LEFT_OUT = {
-    "done": "done before",
-    "not_a_file": "not a file",
-    "outside_root": "outside every root",
-    "system": "hidden or the system's",
-    "other_type": "not a picture",
-}
-"""Why something was skipped, in words."""
-
 
 def handed_in(done: Submitted, *, dry_run: bool) -> str:
     """What became of a request, and what it left out."""
-    reasons = ((count, LEFT_OUT[name]) for name, count in wire.plain(done.skipped).items())
-    left_out = ", ".join(f"{reason} ({count})" for count, reason in reasons if count)
-    rest = f" Left out: {left_out}." if left_out else ""
+    rest = f" Left out: {done.skipped.told}." if done.skipped.told else ""
     pictures = number_of(done.items, "picture")
     if done.whole > done.items:
         pictures = f"{done.items} of {number_of(done.whole, 'picture')}"

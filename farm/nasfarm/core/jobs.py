@@ -110,6 +110,16 @@ class Skipped:
     system: int = 0
     other_type: int = 0
 
+    @property
+    def told(self) -> str:
+        """`done before (3), not a picture (1)`; empty where nothing was left out."""
+        reasons = (
+            (self.done, "done before"), (self.not_a_file, "not a file"),
+            (self.outside_root, "outside every root"), (self.system, "hidden or the system's"),
+            (self.other_type, "not a picture"),
+        )  # fmt: skip
+        return ", ".join(f"{reason} ({count})" for count, reason in reasons if count)
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -190,11 +200,12 @@ class Summary:
 class Refreshed:
     """refreshed.json of a rolling job: which chunks its results.jsonl holds, as runs start..end.
 
-    sealed: the day was over then, so nothing was left to come.
+    sealed: the day was over then, so nothing was left to come. bytes: how long results.jsonl was.
     """
 
     chunks: tuple[tuple[int, int], ...] = ()
     sealed: bool = False
+    bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,12 +69,27 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence that a reader should know, e.g. which times were assumed.
+
+    text: English, with braces where each of the values stands; the report has those of ours in
+    other languages, by their text.
+    """
+
+    text: str
+    values: tuple[int | float, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text.format(*self.values)
+
+
+@dataclass(frozen=True, slots=True)
 class Reduced:
-    """All of it. notes: sentences a reader should know, e.g. which times were assumed."""
+    """All of it. notes: plain sentences as they are, in whichever language."""
 
     facts: tuple[Fact, ...] = ()
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
     heats: tuple[Heat, ...] = ()
     telling: tuple[Telling, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note | str, ...] = ()

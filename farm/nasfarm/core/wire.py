@@ -1,4 +1,4 @@
-"""Values to JSON and back: the one place that knows dicts. Pure.
+"""Values to JSON, or MessagePack, and back: the one place that knows dicts. Pure.
 
 What comes in is checked against the value's types; a mismatch is a RejectError that names the
 place and the field.
@@ -6,9 +6,10 @@ place and the field.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import msgspec
 
@@ -51,6 +52,26 @@ def convert(kind: type[T], data: object, place: str) -> T:
         return msgspec.convert(data, type=kind)
     except msgspec.ValidationError as error:
         raise RejectError(f"{place}: {error}", code="format") from error
+
+
+def pack(value: object) -> bytes:
+    """MessagePack of a value that only we read again; keys of its dicts may be any plain value."""
+    return msgspec.msgpack.encode(value)
+
+
+def unpack(kind: type[T], data: bytes, place: str) -> T:
+    """What `pack` made of a value of `kind`. Raises RejectError that begins with `place`."""
+    try:
+        return msgspec.msgpack.decode(data, type=kind, dec_hook=_counter)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RejectError(f"{place}: {error}", code="format") from error
+
+
+def _counter(kind: Any, value: Any) -> Counter[Any]:
+    """msgspec knows every container that we hold but this one."""
+    if get_origin(kind) is not Counter:
+        raise TypeError(f"{kind}: expected a Counter")
+    return Counter(value)
 
 
 def plain(value: object) -> Any:

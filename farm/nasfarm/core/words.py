@@ -53,4 +53,6 @@ def in_time(finish_by: datetime, soonest: datetime | None) -> str:
     wanted = clock(finish_by, finish_by)
     if soonest is None:
         return f"to be done by {wanted}"
-    return f"done about {clock(soonest, finish_by)}, too late for {wanted}"
+    done = clock(soonest, finish_by)
+    when = "just" if done == wanted else f"about {done},"
+    return f"done {when} too late for {wanted}"

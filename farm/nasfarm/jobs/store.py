@@ -69,6 +69,10 @@ class JobStore:
     def report(self, job_id: str) -> Path:
         return self.path(job_id) / "report.html"
 
+    def checkpoint(self, job_id: str) -> Path:
+        """What a rolling job's first lines came to when they were last put together."""
+        return self.path(job_id) / "checkpoint"
+
     # -- a new job ---------------------------------------------------------------------------
 
     @contextmanager

@@ -34,6 +34,18 @@ params:
     "zones": "zones:\n  door: [[0.1, 0.2], [0.3, 0.2], [0.3, 0.9], [0.1, 0.9]]\n",
     "lines": "lines:\n  kerb: [[0.0, 0.7], [1.0, 0.7]]\n",
 }
+_NAMING = {
+    "labels": """\
+help: Cars and trucks in the street.
+like: vehicle-detect
+set: {labels: "car, truck"}
+""",
+    "alert_zone": f"""\
+help: Whoever stands at the door.
+like: person-detect
+set: {{alert_zone: door}}
+{_ADDED["zones"]}""",
+}
 
 
 def example(field: str, *, like: bool = False) -> str:
@@ -41,6 +53,8 @@ def example(field: str, *, like: bool = False) -> str:
 
     like: of the kind that says what is other than in a built-in recipe.
     """
+    if field in _NAMING:
+        return _NAMING[field]
     whole = _LIKE if like or field in ("like", "set") else _WHOLE
     return whole + _ADDED.get(field, "")
 

@@ -35,12 +35,12 @@ def checked_param(param: Param, place: str) -> Param:
     _check_range(param, place)
     default = param.default
     if param.type == "number" and isinstance(default, int) and not isinstance(default, bool):
-        default = float(default)  # `default: 1` and `--set score=1` are one job
+        default = _number(default)  # `default: 1` and `--set score=1` are one job
     if type(default) is not _TYPES[param.type]:
         raise _refused(param, default, f"{place}: default")
     if param.type == LABELS:
         default = _labels(str(default))
-    return replace(param, default=_in_range(param, default, default, f"{place}: default"))
+    return replace(param, default=_in_range(param, default, param.default, f"{place}: default"))
 
 
 def as_text(value: object) -> str:
@@ -78,6 +78,14 @@ def _labels(text: str) -> str:
     return ",".join(dict.fromkeys(filter(None, (label.strip() for label in text.split(",")))))
 
 
+def _number(value: float) -> float:
+    """As a number; one beyond all numbers is infinite, which no range has."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 def _in_range(param: Param, value: ParamValue, written: object, place: str) -> ParamValue:
     if isinstance(value, str) and param.choices:
         chosen = {*filter(None, value.split(","))} if param.type == LABELS else {value}
@@ -87,13 +95,13 @@ def _in_range(param: Param, value: ParamValue, written: object, place: str) -> P
         return value
     least = -math.inf if param.least is None else param.least
     most = math.inf if param.most is None else param.most
-    if not math.isfinite(value) or not least <= value <= most:
+    if not math.isfinite(_number(value)) or not least <= value <= most:
         raise _refused(param, written, place)
     return value
 
 
 def _refused(param: Param, got: object, place: str) -> RejectError:
-    return RejectError(f"{place}: got {got!r}, wanted {_wanted(param)}", code="value")
+    return RejectError(f"{place}: got {got!r:.80}, wanted {_wanted(param)}", code="value")
 
 
 def _wanted(param: Param) -> str:

@@ -13,7 +13,7 @@ from nasfarm.recipe_specs.chosen import with_values
 from nasfarm.recipe_specs.examples import showing
 from nasfarm.recipe_specs.installed import code_names, recipe_files
 from nasfarm.recipe_specs.like import like_from
-from nasfarm.recipe_specs.named import check_named
+from nasfarm.recipe_specs.named import check_labels, check_zone
 from nasfarm.recipe_specs.schema import Known, recipe_from, refused
 from nasfarm.storage.atomic import storage_errors
 from nasfarm.storage.yaml_file import read_mapping
@@ -95,8 +95,12 @@ def examine(
 ) -> dict[str, str]:  # fmt: skip
     """The recipe's models that `pin` does not find, each with the reason.
 
-    With all of them there, its values are checked as a job's are. Raises as `check_named`.
+    What its values name is checked as a job's is, labels where all models are there. Raises as
+    `check_named`, with an example.
     """
+    chosen = with_values(recipe, ())
+    with showing("alert_zone"):
+        check_zone(recipe.name, chosen.params, chosen.zones)
     lacking = {}
     for model in {stage.model: None for stage in recipe.stages}:
         try:
@@ -104,8 +108,8 @@ def examine(
         except RejectError as error:
             lacking[model] = str(error)
     if not lacking:
-        with showing("zones", like=True):
-            check_named(resolve(recipe, (), pin), labels)
+        with showing("labels"):
+            check_labels(resolve(recipe, (), pin), labels)
     return lacking
 
 

@@ -28,13 +28,15 @@ def parse_mapping(content: bytes, place: str) -> dict[str, Any]:
 
     try:
         root = yaml.compose(content, Loader=yaml.SafeLoader)
-        _refuse_twins(root, place)
+        _refuse_twins(root, place, set())
         value = yaml.safe_load(content)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise RejectError(f"{place}: {line}this is not YAML: {problem}", code="format") from error
+    except RecursionError as error:
+        raise RejectError(f"{place}: lists lie too deep in each other", code="format") from error
     except ValueError as error:  # a date such as 2026-13-40
         raise RejectError(f"{place}: this is not YAML: {error}", code="format") from error
     if value is None:
@@ -46,13 +48,21 @@ def parse_mapping(content: bytes, place: str) -> dict[str, Any]:
     return {str(key): entry for key, entry in value.items()}
 
 
-def _refuse_twins(node: Any, place: str) -> None:
-    # PyYAML keeps the last of two equal keys silently: a second `roots:` would drop the first.
+def _refuse_twins(node: Any, place: str, met: set[int]) -> None:
+    # PyYAML keeps the last of two equal keys silently: a second `roots:` would drop the first. And
+    # a few lines of parts that repeat each other by `*name` are millions, or without an end.
     import yaml
 
+    if isinstance(node, yaml.CollectionNode):
+        if id(node) in met:
+            line = node.start_mark.line + 1
+            raise RejectError(
+                f"{place}: line {line}: this part is repeated by '*'; write it out", code="format"
+            )
+        met.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for entry in node.value:
-            _refuse_twins(entry, place)
+            _refuse_twins(entry, place, met)
     if not isinstance(node, yaml.MappingNode):
         return
     seen: set[str] = set()
@@ -63,4 +73,4 @@ def _refuse_twins(node: Any, place: str) -> None:
                 f"{place}: line {line}: '{key.value}' is there twice; keep one", code="format"
             )
         seen.add(str(key.value))
-        _refuse_twins(entry, place)
+        _refuse_twins(entry, place, met)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from nasfarm.core.recipes import ResolvedRecipe
 from nasfarm.core.reduced import Cell, Chart, Fact, Reduced, Table
@@ -15,7 +15,7 @@ APART_S = 2.0
 """An alert of a video goes on where it is seen again within so long: models miss a thing now and
 then, and one visitor is one alert."""
 
-_ALERT = 1000.0
+_WORTH = 1000.0
 """What an alert is worth more than any number of things without one."""
 
 Record = Mapping[str, Any]
@@ -23,7 +23,7 @@ Things = Sequence[Record]
 
 
 @dataclass(slots=True)
-class _Alert:
+class Alert:
     """One alert: at its most `count` things of `labels`. frame: its first; None for a still."""
 
     item: str
@@ -36,7 +36,7 @@ class _Alert:
     count: int = 0
 
     @classmethod
-    def begun(cls, record: Record) -> _Alert:
+    def begun(cls, record: Record) -> Alert:
         frame = record.get("frame") or {}
         at_s = frame.get("seconds", 0.0)
         taken_at = record.get("taken_at", "")
@@ -60,37 +60,50 @@ class _Alert:
         return (self.item, self.frame, self.taken_at, zone, labels, self.count, lasted_s)
 
 
-def alerts(lines: Iterable[Record], recipe: ResolvedRecipe) -> Reduced:
+@dataclass(slots=True)
+class Alerts:
     """In how many pictures and at most how many things were seen, in all and in each zone.
 
     params: `alert_count`: a picture with so many things is an alert (0: none is, or with a zone one
     thing); `alert_zone`: where they have to stand (everywhere). Frames of a video that follow each
     other are one alert.
     """
-    zone = str(recipe.params.get("alert_zone", ""))
-    least = int(recipe.params.get("alert_count", 0)) or int(bool(zone))
-    pictures, most = Counter[str](), Counter[str]()
-    told: list[_Alert] = []
-    tellings = Tellings()
-    for record in lines:
+
+    recipe: ResolvedRecipe
+    zone: str
+    least: int
+    pictures: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)
+    told: list[Alert] = field(default_factory=list)
+    tellings: Tellings = field(default_factory=Tellings)
+
+    @classmethod
+    def begun(cls, recipe: ResolvedRecipe) -> Self:
+        zone = str(recipe.params.get("alert_zone", ""))
+        return cls(recipe, zone, int(recipe.params.get("alert_count", 0)) or int(bool(zone)))
+
+    def add(self, record: Record) -> None:
         things = record.get("detections", ())
         for place, count in _counts(things).items():
-            pictures[place] += 1
-            most[place] = max(most[place], count)
-        here = [thing for thing in things if not zone or zone in thing.get("zones", ())]
-        alarming = bool(least) and len(here) >= least
+            self.pictures[place] += 1
+            self.most[place] = max(self.most[place], count)
+        here = [thing for thing in things if not self.zone or self.zone in thing.get("zones", ())]
+        alarming = bool(self.least) and len(here) >= self.least
         if alarming:
-            if not told or not told[-1].goes_on(record):
-                told.append(_Alert.begun(record))
-            told[-1].add(record, here)
+            if not self.told or not self.told[-1].goes_on(record):
+                self.told.append(Alert.begun(record))
+            self.told[-1].add(record, here)
         if things:
-            worth = _ALERT + len(here) if alarming else float(len(things))
-            tellings.add(record, "alert" if alarming else "most", worth)
-    facts, tables, charts = _in_zones(pictures, most, recipe)
-    if least:
-        facts.append(Fact("alerts", len(told), of=zone))
-        tables.append(_alert_table(told, zone))
-    return Reduced(tuple(facts), tuple(tables), tuple(charts), telling=tellings.best())
+            worth = _WORTH + len(here) if alarming else float(len(things))
+            self.tellings.add(record, "alert" if alarming else "most", worth)
+
+    def reduced(self) -> Reduced:
+        facts, tables, charts = _in_zones(self.pictures, self.most, self.recipe)
+        if self.least:
+            facts.append(Fact("alerts", len(self.told), of=self.zone))
+            tables.append(_alert_table(self.told, self.zone))
+        telling = self.tellings.best()
+        return Reduced(tuple(facts), tuple(tables), tuple(charts), telling=telling)
 
 
 def _counts(things: Things) -> Counter[str]:
@@ -115,6 +128,6 @@ def _in_zones(
     return facts, [table], [Chart("zones", "bars", "zones", "zone", ("pictures",))]
 
 
-def _alert_table(told: Sequence[_Alert], zone: str) -> Table:
+def _alert_table(told: Sequence[Alert], zone: str) -> Table:
     columns = ("item", "frame", "time", "zone", "label", "count", "seconds")
     return Table("alerts", columns, tuple(alert.row(zone) for alert in told))

@@ -6,16 +6,17 @@ box missed now and then is no gap, and lines are crossed once by whoever crosses
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import sqrt
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from nasfarm.core.lines import FAINT
 from nasfarm.core.places import crossed, foot, in_polygon
 from nasfarm.core.recipes import Point, ResolvedRecipe, Shapes
 from nasfarm.core.reduced import Reduced
 from nasfarm_workers.recipes.counted import Counted, Crossing
-from nasfarm_workers.recipes.sequences import moments
+from nasfarm_workers.recipes.sequences import Sequences
 from nasfarm_workers.recipes.tracks import Candidate, Seen, Tracker
 
 STEP_S, LOST_S = 2.0, 2.0
@@ -28,34 +29,54 @@ exactly, and who waits on a line does not cross it ten times."""
 Record = Mapping[str, Any]
 
 
-def people_count(lines: Iterable[Record], recipe: ResolvedRecipe) -> Reduced:
-    """How many people there were, at most and on average, in all and by zone; how many crossed each
-    line in which direction.
+@dataclass(slots=True)
+class Counting:
+    """What the lines so far come to.
 
     params: `step`: pictures further apart, in seconds, do not follow each other; `lost`: who is not
     seen for so many seconds is somebody new. Both are 2 where the recipe has no such parameter.
     """
-    return _counted("people", lines, recipe)
 
+    things: ClassVar[str]
+    counted: Counted
+    lost_s: float
+    sequences: Sequences[Tracker] = field(default_factory=Sequences)
 
-def vehicle_count(lines: Iterable[Record], recipe: ResolvedRecipe) -> Reduced:
-    """The same of vehicles, and how many there were of each kind."""
-    return _counted("vehicles", lines, recipe)
+    @classmethod
+    def begun(cls, recipe: ResolvedRecipe) -> Self:
+        step_s = float(recipe.params.get("step", STEP_S))
+        return cls(Counted(cls.things, recipe, step_s), float(recipe.params.get("lost", LOST_S)))
 
-
-def _counted(things: str, lines: Iterable[Record], recipe: ResolvedRecipe) -> Reduced:
-    step_s = float(recipe.params.get("step", STEP_S))
-    lost_s = float(recipe.params.get("lost", LOST_S))
-    counted, labels = Counted(things, recipe, step_s), recipe.labels
-    for moment in moments(lines, step_s, lambda: Tracker(lost_s)):
-        record = moment.record
+    def add(self, record: Record) -> None:
+        counted, recipe = self.counted, self.counted.recipe
+        moment = self.sequences.moment(record, counted.step_s, lambda: Tracker(self.lost_s))
+        if moment is None:
+            return
         size = (record["width"], record["height"])
-        seen = moment.state.follow(moment.passed_s or 0.0, candidates(record, labels))
+        seen = moment.state.follow(moment.passed_s or 0.0, candidates(record, recipe.labels))
         feet = [foot(one.box, *size) for one in seen]
         inside = (sum(in_polygon(f, corners) for f in feet) for corners in recipe.zones.values())
         ways = crossings(seen, feet, recipe.lines, size)
         counted.add(moment, [len(seen), *inside], list(ways), [one.track for one in seen])
-    return counted.reduced()
+
+    def reduced(self) -> Reduced:
+        return self.counted.reduced()
+
+
+@dataclass(slots=True)
+class PeopleCounting(Counting):
+    """How many people there were, at most and on average, in all and by zone; how many crossed each
+    line in which direction.
+    """
+
+    things: ClassVar[str] = "people"
+
+
+@dataclass(slots=True)
+class VehicleCounting(Counting):
+    """The same of vehicles, and how many there were of each kind."""
+
+    things: ClassVar[str] = "vehicles"
 
 
 def candidates(record: Record, labels: Sequence[str]) -> list[Candidate]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nasfarm.core.reduced import Note
 from nasfarm_workers.recipes.maps import found_in
 
 _SOURCES = ("exif", "name", "video", "mtime")
@@ -18,6 +19,10 @@ scanned pages are without number, and a small box has 300 MB for them."""
 
 MOST_LISTED = 1_000
 """So many of them a summary lists."""
+
+INHERITED = "{:,} of {:,} pictures showed what an earlier one did, and have its result."
+SO_MANY = "{:,} different things or texts were found; the summary lists the {:,} most frequent."
+AT_LEAST = f"More than {SO_MANY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +57,13 @@ class Counts:
         return tuple((name, self.sources[name]) for name in _SOURCES if self.sources[name])
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """What a reader of these counts should know."""
         said = []
         if self.status["inherited"]:
             pictures = self.status["ok"] + self.status["error"]
-            said.append(
-                f"{self.status['inherited']:,} of {pictures:,} pictures showed what an earlier one "
-                "did, and have its result."
-            )
+            said.append(Note(INHERITED, (self.status["inherited"], pictures)))
         if len(self.found) > MOST_LISTED:
-            least = "more than " if len(self.found) == MOST_WORDS else ""
-            said.append(
-                f"{least}{len(self.found):,} different things or texts were found; the summary "
-                f"lists the {MOST_LISTED:,} most frequent."
-            )
+            least = len(self.found) == MOST_WORDS
+            said.append(Note(AT_LEAST if least else SO_MANY, (len(self.found), MOST_LISTED)))
         return tuple(said)

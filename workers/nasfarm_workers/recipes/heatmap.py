@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from array import array
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import pairwise
 from statistics import median_low
-from typing import Any
+from typing import Any, Self
 
 from nasfarm.core.places import feet
 from nasfarm.core.recipes import ResolvedRecipe
-from nasfarm.core.reduced import Chart, Fact, Heat, Reduced, Table
+from nasfarm.core.reduced import Chart, Fact, Heat, Note, Reduced, Table
+from nasfarm_workers.recipes.taken import read_time
 from nasfarm_workers.recipes.telling import Tellings
 
 NAME = "heat"
@@ -25,8 +25,18 @@ CELLS = 96
 ASSUMED_S = 1.0
 """What a picture counts where nothing says how far it is from the next."""
 
+MANY_SIZES = (
+    "The pictures have {} sizes: a heat map is of one camera that does not move. Hand in each "
+    "camera by itself."
+)
+_COUNTS_AS = "Each still picture counts as {:g} s, "
+_ANOTHER = "; --set interval= says another."
+MEDIAN_STEP = f"{_COUNTS_AS}the median step between them{_ANOTHER}"
+CUT_SHORT = f"{_COUNTS_AS}as much as 'longest' lets it{_ANOTHER}"
+NO_STEP = f"{_COUNTS_AS}for want of better{_ANOTHER}"
+
 Record = Mapping[str, Any]
-Spot = tuple[int, Sequence[str]]
+Spot = tuple[int, tuple[str, ...]]
 """Where one thing stands: its cell, and the zones around it."""
 
 
@@ -34,23 +44,23 @@ Spot = tuple[int, Sequence[str]]
 class _Dwell:
     """How much was stood in each cell, in each zone and in all."""
 
-    cells: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
-    zones: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    cells: dict[int, float] = field(default_factory=dict)
+    zones: dict[str, float] = field(default_factory=dict)
     total: float = 0.0
 
     def add(self, spots: Iterable[Spot], worth: float) -> None:
         for cell, zones in spots:
-            self.cells[cell] += worth
+            self.cells[cell] = self.cells.get(cell, 0.0) + worth
             self.total += worth
             for zone in zones:
-                self.zones[zone] += worth
+                self.zones[zone] = self.zones.get(zone, 0.0) + worth
 
     def join(self, other: _Dwell, worth: float) -> None:
         """Take over what another says, each of its units being worth so much."""
         for cell, units in other.cells.items():
-            self.cells[cell] += units * worth
+            self.cells[cell] = self.cells.get(cell, 0.0) + units * worth
         for zone, units in other.zones.items():
-            self.zones[zone] += units * worth
+            self.zones[zone] = self.zones.get(zone, 0.0) + units * worth
         self.total += other.total * worth
 
 
@@ -59,7 +69,7 @@ class _Film:
     """The last frame that was seen: it counts until the next one of its video."""
 
     longest_s: float
-    dwell: _Dwell
+    dwell: _Dwell = field(default_factory=_Dwell)
     item: str = ""
     at_s: float = 0.0
     step_s: float = ASSUMED_S
@@ -88,18 +98,16 @@ class _Stills:
     """
 
     dwell: _Dwell = field(default_factory=_Dwell)
-    times_s: defaultdict[str, array[float]] = field(
-        default_factory=lambda: defaultdict(lambda: array("d"))
-    )
+    times_s: dict[str, list[float]] = field(default_factory=dict)
 
     def show(self, item: str, taken_at: str, spots: Sequence[Spot]) -> None:
         self.dwell.add(spots, 1.0)
         if taken_at:
-            self.times_s[item.rpartition("/")[0]].append(_seconds(taken_at))
+            self.times_s.setdefault(item.rpartition("/")[0], []).append(_seconds(taken_at))
 
     def step_s(self) -> float:
         """The median step from one picture to the next of its folder; 0 where there is none."""
-        steps = array("d", (step for times in self.times_s.values() for step in _steps(times)))
+        steps = [step for times in self.times_s.values() for step in _steps(times)]
         return median_low(steps) if steps else 0.0
 
 
@@ -117,7 +125,7 @@ class _Grid:
 
     def spots(self, record: Record) -> list[Spot]:
         """Where the things of a line stand."""
-        zones = [thing.get("zones", ()) for thing in record["detections"]]
+        zones = [tuple(thing.get("zones", ())) for thing in record["detections"]]
         cells = (
             min(self.rows - 1, int(y * self.rows)) * self.columns
             + min(self.columns - 1, int(x * self.columns))
@@ -131,55 +139,65 @@ class _Grid:
         return (round((column + 0.5) / self.columns, 4), round((row + 0.5) / self.rows, 4))
 
 
-def heatmap(lines: Iterable[Record], recipe: ResolvedRecipe) -> Reduced:
+@dataclass(slots=True)
+class Standing:
     """Seconds that things stood in each place: a heat, a table of it, and dwell by zone.
 
     A frame counts until the next one of its video. params: `longest`, the most seconds that one
     picture counts (60); `interval`, what a still picture counts (0: the median step between them).
+    emptiest: the item with the fewest things, of which there are `least`.
     """
-    longest_s = float(recipe.params.get("longest", 60.0))
-    film, stills, tellings = _Film(longest_s, _Dwell()), _Stills(), Tellings()
-    grid, emptiest, least, sizes = None, 0, -1, set()
-    for record in lines:
+
+    recipe: ResolvedRecipe
+    film: _Film
+    stills: _Stills = field(default_factory=_Stills)
+    tellings: Tellings = field(default_factory=Tellings)
+    grid: _Grid | None = None
+    sizes: set[tuple[int, int]] = field(default_factory=set)
+    emptiest: int = 0
+    least: int | None = None
+
+    @classmethod
+    def begun(cls, recipe: ResolvedRecipe) -> Self:
+        return cls(recipe, _Film(float(recipe.params.get("longest", 60.0))))
+
+    def add(self, record: Record) -> None:
         if "detections" not in record:
-            continue
+            return
         size = (record["width"], record["height"])
-        sizes.add(size)
-        grid = grid or _Grid.over(*size)
-        spots = grid.spots(record)
-        if least < 0 or len(spots) < least:
-            emptiest, least = record["i"], len(spots)
+        self.sizes.add(size)
+        self.grid = self.grid or _Grid.over(*size)
+        spots = self.grid.spots(record)
+        if self.least is None or len(spots) < self.least:
+            self.emptiest, self.least = record["i"], len(spots)
         if "frame" in record:
-            film.show(record["item"], record["frame"]["seconds"], spots)
+            self.film.show(record["item"], record["frame"]["seconds"], spots)
         else:
-            stills.show(record["item"], record.get("taken_at", ""), spots)
+            self.stills.show(record["item"], record.get("taken_at", ""), spots)
         if spots:
-            tellings.add(record, "most", len(spots))
-    film.end()
-    if grid is None:
-        return Reduced()
-    still_s, notes = _still_s(stills, recipe, longest_s)
-    film.dwell.join(stills.dwell, still_s)
-    if len(sizes) > 1:
-        notes.append(
-            f"The pictures have {len(sizes)} sizes: a heat map is of one camera that does not "
-            "move. Hand in each camera by itself."
-        )
-    return _said(film.dwell, grid, emptiest, recipe, tellings, notes)
+            self.tellings.add(record, "most", float(len(spots)))
+
+    def reduced(self) -> Reduced:
+        if self.grid is None:
+            return Reduced()
+        film = deepcopy(self.film)
+        film.end()
+        still_s, notes = _still_s(self.stills, self.recipe, film.longest_s)
+        film.dwell.join(self.stills.dwell, still_s)
+        if len(self.sizes) > 1:
+            notes.append(Note(MANY_SIZES, (len(self.sizes),)))
+        return _said(film.dwell, self.grid, self.emptiest, self.recipe, self.tellings, notes)
 
 
-def _still_s(stills: _Stills, recipe: ResolvedRecipe, longest_s: float) -> tuple[float, list[str]]:
+def _still_s(stills: _Stills, recipe: ResolvedRecipe, longest_s: float) -> tuple[float, list[Note]]:
     """What a still picture counts, and what a reader should know of it."""
     said_s = float(recipe.params.get("interval", 0.0))
     if said_s or not stills.dwell.total:
         return said_s, []
     step_s = stills.step_s()
     still_s = min(longest_s, step_s) or ASSUMED_S
-    why = "the median step between them" if step_s else "for want of better"
-    if step_s > longest_s:
-        why = "as much as 'longest' lets it"
-    said = f"Each still picture counts as {still_s:g} s, {why}; --set interval= says another."
-    return still_s, [said]
+    why = CUT_SHORT if step_s > longest_s else MEDIAN_STEP if step_s else NO_STEP
+    return still_s, [Note(why, (still_s,))]
 
 
 def _said(
@@ -188,7 +206,7 @@ def _said(
     emptiest: int,
     recipe: ResolvedRecipe,
     tellings: Tellings,
-    notes: Sequence[str],
+    notes: Sequence[Note],
 ) -> Reduced:
     cells = range(grid.columns * grid.rows)
     seconds = tuple(round(dwell.cells.get(cell, 0.0), 3) for cell in cells)
@@ -214,8 +232,9 @@ def _said(
 
 def _zone_rows(dwell: _Dwell, recipe: ResolvedRecipe) -> Iterator[tuple[str, float, float]]:
     for zone in recipe.zones:
-        part = dwell.zones[zone] / dwell.total if dwell.total else 0.0
-        yield zone, round(dwell.zones[zone], 3), round(100 * part, 1)
+        stood_s = dwell.zones.get(zone, 0.0)
+        part = stood_s / dwell.total if dwell.total else 0.0
+        yield zone, round(stood_s, 3), round(100 * part, 1)
 
 
 def _steps(times_s: Iterable[float]) -> Iterator[float]:
@@ -225,5 +244,5 @@ def _steps(times_s: Iterable[float]) -> Iterator[float]:
 
 def _seconds(taken_at: str) -> float:
     """Since 1970; without an offset as if it were UTC, on every node alike."""
-    taken = datetime.fromisoformat(taken_at)
+    taken = read_time(taken_at)
     return (taken if taken.tzinfo else taken.replace(tzinfo=UTC)).timestamp()

@@ -6,11 +6,12 @@ short. A picture without a neighbour is a sequence of its own, and nothing in it
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
+
+from nasfarm_workers.recipes.taken import read_time
 
 T = TypeVar("T")
 
@@ -35,31 +36,36 @@ class Moment(Generic[T]):
     state: T
 
 
-def moments(
-    lines: Iterable[Mapping[str, Any]], longest_step_s: float, begun: Callable[[], T]
-) -> Iterator[Moment[T]]:
-    """The lines of pictures that were looked at, with a state of `begun` for each sequence.
+@dataclass(slots=True)
+class Sequences(Generic[T]):
+    """The sequences that may go on. last: of each source, its last picture's time and the state."""
 
-    longest_step_s: pictures further apart do not follow each other; 0: none does. Time that goes
-    back begins a sequence, too: stills are in the order of their names.
-    """
-    last: OrderedDict[str, tuple[float, T]] = OrderedDict()
-    for record in lines:
+    last: dict[str, tuple[float, T]] = field(default_factory=dict)
+
+    def moment(
+        self, record: Mapping[str, Any], longest_step_s: float, begun: Callable[[], T]
+    ) -> Moment[T] | None:
+        """The next line's moment; None where no picture was looked at.
+
+        longest_step_s: pictures further apart do not follow each other; 0: none does. Time that
+        goes back begins a sequence, too: stills are in the order of their names. begun: the state
+        of a new sequence.
+        """
         if "width" not in record:  # an error, or the same content as another file
-            continue
+            return None
         source, clock_s = source_of(record), clock_time_s(record)
         # A video's own seconds, because not every video says when it was taken.
         time_s = record["frame"]["seconds"] if "frame" in record else clock_s
-        before = last.pop(source, None)
+        before = self.last.pop(source, None)
         passed_s = None if before is None else round(time_s - before[0], 3)
         if before is None or passed_s is None or not _follows(passed_s, longest_step_s):
             state, passed_s = begun(), None
         else:
             state = before[1]
-        last[source] = (time_s, state)
-        if len(last) > MOST_SOURCES:
-            last.popitem(last=False)
-        yield Moment(record, source, clock_s, passed_s, state)
+        self.last[source] = (time_s, state)
+        if len(self.last) > MOST_SOURCES:
+            del self.last[next(iter(self.last))]
+        return Moment(record, source, clock_s, passed_s, state)
 
 
 def source_of(record: Mapping[str, Any]) -> str:
@@ -75,13 +81,15 @@ def clock_time_s(record: Mapping[str, Any]) -> float:
 
     An offset from UTC is not taken off: noon is noon where the camera stands.
     """
-    taken = datetime.fromisoformat(record["taken_at"]).replace(tzinfo=None)
+    taken = read_time(record["taken_at"]).replace(tzinfo=None)
     return (taken - _1970).total_seconds()
 
 
 def clock_text(clock_s: float) -> str:
     """That time as ISO 8601, to the second, without an offset."""
-    return (_1970 + timedelta(seconds=clock_s)).isoformat(timespec="seconds")
+    first_s, last_s = ((end - _1970).total_seconds() for end in (datetime.min, datetime.max))
+    shown_s = min(max(clock_s, first_s), last_s)  # a span of years may begin before year 1
+    return (_1970 + timedelta(seconds=shown_s)).isoformat(timespec="seconds")
 
 
 def _follows(passed_s: float, longest_step_s: float) -> bool:

@@ -39,6 +39,18 @@ def taken(item: Item, picture: Picture) -> tuple[str, str]:
     return shown.isoformat(timespec=finest), "name" if named else "mtime"
 
 
+def read_time(taken_at: str) -> datetime:
+    """The `taken_at` of a line. An offset that no clock has is left out.
+
+    >>> read_time("2026-05-04T12:00:00+24:00")
+    datetime.datetime(2026, 5, 4, 12, 0)
+    """
+    try:
+        return datetime.fromisoformat(taken_at)
+    except ValueError:
+        return datetime.fromisoformat(taken_at[: len("2026-05-04T12:00:00")])
+
+
 def named_time(item: str) -> datetime | None:
     """The time in the name of an item's file, without an offset; None where there is none.
 

@@ -91,20 +91,23 @@ class Seen:
     box: Box
 
 
+@dataclass(slots=True)
 class Tracker:
-    """The tracks of one sequence. lost_s: a thing unseen for longer is not looked for any more."""
+    """The tracks of one sequence. lost_s: a thing unseen for longer is not looked for any more.
 
-    def __init__(self, lost_s: float) -> None:
-        self._lost_s = lost_s
-        self._tracks: list[Track] = []
-        self._begun = 0
+    tracks: those that are looked for. begun: how many there have been.
+    """
+
+    lost_s: float
+    tracks: list[Track] = field(default_factory=list)
+    begun: int = 0
 
     def follow(self, passed_s: float, candidates: Sequence[Candidate]) -> list[Seen]:
         """The tracks seen in the next picture, `passed_s` seconds after the one before it."""
-        for track in self._tracks:
+        for track in self.tracks:
             track.let_pass(passed_s)
         # Who was seen in the picture before is looked for now, however long ago that was.
-        here = [t for t in self._tracks if t.missed == 1 or t.unseen_s <= self._lost_s]
+        here = [t for t in self.tracks if t.missed == 1 or t.unseen_s <= self.lost_s]
         known = [track for track in here if track.confirmed]
         new = [track for track in here if not track.confirmed]
         free = _see(known, [one for one in candidates if one.sure], _SURE_OVERLAP)
@@ -113,13 +116,13 @@ class Tracker:
         _see(lately, [one for one in candidates if not one.sure], _FAINT_OVERLAP)
         free = _see(new, free, _SURE_OVERLAP)
         # Who was seen once and is not found again was nobody.
-        self._tracks = [track for track in here if track.confirmed]
-        self._tracks += [self._begin(candidate) for candidate in free]
-        return [Seen(track, track.motion.box) for track in self._tracks if not track.missed]
+        self.tracks = [track for track in here if track.confirmed]
+        self.tracks += [self._begin(candidate) for candidate in free]
+        return [Seen(track, track.motion.box) for track in self.tracks if not track.missed]
 
     def _begin(self, candidate: Candidate) -> Track:
-        self._begun += 1
-        track = Track(self._begun, Motion.appeared(candidate.box))
+        self.begun += 1
+        track = Track(self.begun, Motion.appeared(candidate.box))
         track.see(candidate)
         return track
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from nasfarm_workers.report.html import Words, same
 
 EPOCH = datetime(1970, 1, 1)
+LAST_S = (datetime.max - EPOCH).total_seconds()
 DAY = 86_400
 MONTH, YEAR = 31 * DAY, 366 * DAY
 """Steps of the calendar: at least so long, and as long as the calendar says."""
@@ -85,6 +86,8 @@ def marks(first_s: float, last_s: float, most: int, *, film: bool) -> list[Mark]
     while at_s <= last_s:
         if at_s >= first_s:
             found.append(Mark(at_s, film_time(at_s) if film else _mark(at_s, step_s)))
+        if at_s + 2 * max(step_s, YEAR) > LAST_S:  # no calendar goes on
+            break
         at_s = following(step_s, at_s)
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from nasfarm.core.reduced import Note
 from nasfarm_workers.report import words
 from nasfarm_workers.report.charts import drawn
 from nasfarm_workers.report.gallery import colours_of, gallery
@@ -21,7 +22,7 @@ CHINESE = "zh, zh-CN, zh-SG, zh-TW, zh-HK, zh-MO, zh-Hans, zh-Hant, zh-Hans-CN, 
 def page(report: Report) -> Iterator[str]:
     """The page, part by part."""
     yield _head(report.job.job_id)
-    yield f"<main>{headline(report)}{figures(report)}{_notes(report.summary.notes)}"
+    yield f"<main>{headline(report)}{figures(report)}{_notes(report.notes)}"
     yield from _scenes(report)
     charts = "".join(_charts(report))
     if charts:
@@ -62,8 +63,8 @@ def _section(name: str, title: Words, inside: str) -> str:
     return f'<section id="{name}"><h2>{said(title)}</h2>{inside}</section>'
 
 
-def _notes(notes: Iterable[str]) -> str:
-    told = "".join(f"<p>{shown(note)}</p>" for note in notes)
+def _notes(notes: Iterable[Note | str]) -> str:
+    told = "".join(f"<p>{said(words.noted(note))}</p>" for note in notes)
     return f'<aside class="notes">{told}</aside>' if told else ""
 
 

@@ -43,11 +43,13 @@ def drawn_scene(scene: Scene, recipe: ResolvedRecipe, heat: Heat | None) -> str:
 def _told(recipe: ResolvedRecipe, heat: Heat | None) -> str:
     told = ""
     if heat and any(heat.seconds):
-        most, total = length(max(heat.seconds)), length(sum(heat.seconds))
-        told += said((
-            f"The warmer the colour, the longer; at most {most[0]} in one spot, {total[0]} in all.",
-            f"颜色越暖，停留越久；单处最长 {most[1]}，总计 {total[1]}。",
-        ))  # fmt: skip
+        english, chinese = length(sum(heat.seconds))
+        told += said(
+            (
+                f"The warmer the colour, the longer; {english} in all.",
+                f"颜色越暖，停留越久；总计 {chinese}。",
+            )
+        )
     if recipe.lines:
         told += " " + said(("The arrow at a line points in.", "线上的箭头指向“进入”方向。"))
     return f'<p class="soft">{told}</p>' if told else ""

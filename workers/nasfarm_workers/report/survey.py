@@ -75,7 +75,8 @@ class Survey:
         for thing in things:
             self.things[thing] += 1
         self._time(record, things)
-        self._keep(record, things)
+        if "inherited" not in record:  # else it looks as an earlier one does
+            self._keep(record, things)
 
     @property
     def only_film(self) -> bool:
@@ -131,7 +132,7 @@ class Survey:
 
     def _keep(self, record: Mapping[str, Any], things: list[str]) -> None:
         i = record["i"]
-        fullness = len(things) + len(set(things))
+        fullness = float(len(things) + len(set(things)))
         run = i // self.run
         best = self.best.get(run)
         if best is None or fullness > best.score:

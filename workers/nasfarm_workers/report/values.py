@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nasfarm.core.jobs import Job, Summary
-from nasfarm.core.reduced import Reduced
+from nasfarm.core.reduced import Note, Reduced
 from nasfarm_workers.report.survey import Survey
 
 
@@ -38,7 +38,10 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that one page says. images_per_s: None where it was not measured."""
+    """All that one page says. images_per_s: None where it was not measured.
+
+    notes: the summary's, as the reduce and the counts have them.
+    """
 
     job: Job
     summary: Summary
@@ -47,3 +50,4 @@ class Report:
     images_per_s: float | None
     shots: Sequence[Shot]
     scenes: Sequence[Scene]
+    notes: Sequence[Note | str] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nasfarm.core.reduced import Note
+from nasfarm_workers.recipes import counted, counts, heatmap
 from nasfarm_workers.report.html import Words, same
 
 RECIPES: dict[str, Words] = {
@@ -23,7 +25,7 @@ NAMES: dict[str, Words] = {
     "counts": ("Counts", "计数"),
     "crossings": ("Crossings", "穿越次数"),
     "direction": ("Direction", "方向"),
-    "dwell": ("Time spent", "停留时间"),
+    "dwell": ("Time spent, all added up", "停留时间合计"),
     "dwell_share": ("Share of the time", "停留占比"),
     "flow": ("In and out", "进出"),
     "frame": ("Frame", "帧"),
@@ -109,6 +111,28 @@ SOURCES: dict[str, Words] = {
 }
 """Where times come from."""
 
+NOTES: dict[str, str] = {
+    counts.INHERITED: "{1:,} 张图片中有 {0:,} 张与之前的画面相同，沿用其结果。",
+    counts.SO_MANY: "共找到 {:,} 种不同的东西或文字；摘要只列出最常见的 {:,} 种。",
+    counts.AT_LEAST: "找到超过 {:,} 种不同的东西或文字；摘要只列出最常见的 {:,} 种。",
+    counted.NOT_FOLLOWED: "无法得知谁越过了线：同一摄像头没有两张图片相隔 {:g} 秒以内，无法跟踪。"
+    "请提交视频，或每秒四张图片。",
+    counted.SEVERAL: "共有 {:,} 个摄像头、视频或文件夹。数字按单张图片统计，不相加；"
+    "各来源的数字见表 sources。",
+    counted.MORE_THAN_DRAWN: "在 {:,} 张图片中，计入的数量多于画出的框：之前看清的对象，"
+    "即使模型不太确定也会继续跟踪。",
+    counted.FILE_DATES: "{1:,} 张图片中有 {0:,} 张的时间取自文件日期；"
+    "复制的文件可能是复制时的日期。",
+    heatmap.MANY_SIZES: "图片有 {} 种尺寸：热力图只适用于一台固定不动的摄像头。"
+    "请分别提交每台摄像头的图片。",
+    heatmap.MEDIAN_STEP: "每张图片按 {:g} 秒计，即相邻图片间隔的中位数；"
+    "可用 --set interval= 另行指定。",
+    heatmap.CUT_SHORT: "每张图片按 {:g} 秒计，即 longest 允许的最长时间；"
+    "可用 --set interval= 另行指定。",
+    heatmap.NO_STEP: "每张图片按 {:g} 秒计，因为无法得知间隔；可用 --set interval= 另行指定。",
+}
+"""Of each note its text in Chinese."""
+
 OTHERS = ("others", "其他")
 RECIPE = ("Recipe", "配方")
 VALUES = ("Values", "参数")
@@ -146,6 +170,13 @@ def named(name: str) -> Words:
         english, chinese = NAMES[what]
         return (f"{whose}: {english.lower()}", f"{whose}：{chinese}")
     return same(name.replace("_", " "))
+
+
+def noted(note: Note | str) -> Words:
+    """A note in both languages; a package's sentence as it is."""
+    if isinstance(note, str):
+        return same(note)
+    return (str(note), NOTES.get(note.text, note.text).format(*note.values))
 
 
 def title_of(recipe: str) -> Words:
