@@ -18,7 +18,9 @@ from celery import Celery
 
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.embedded import EmbeddedBroker, prepare, ready
+from nasfarm.broker.steering import steer
 from nasfarm.nodes.process import spawn, stop
+from slowness import quiet_s
 
 QUEUE = "farm.v1.normal.photos"
 NODE = "slot0@box"
@@ -26,9 +28,11 @@ WORKER = """
 import os, signal, time
 from celery.signals import worker_process_init
 from nasfarm.broker.celery_app import create_celery
+from nasfarm.broker.steering import be_steered
 from nasfarm.nodes.process import die_with_parent
 
 app = create_celery(os.environ["BROKER_URL"])
+be_steered()
 
 @worker_process_init.connect
 def leash(**_):
@@ -131,20 +135,33 @@ def test_a_busy_worker_leaves_hints_in_the_queue(worker: Worker) -> None:
     wait_for(lambda: {"d", "e"} <= set(worker.notes()))
 
 
-def test_a_queue_can_be_added_and_dropped_while_a_task_runs(worker: Worker) -> None:
+def test_queues_are_taken_from_and_left_while_a_task_runs(worker: Worker) -> None:
     worker.send("still", sleep_s=1.0)
     wait_for(lambda: "still" in worker.notes())
-    before = time.monotonic()
     added = "farm.v1.high.other"
-    control = worker.app.control
-    assert control.add_consumer(added, destination=[NODE], reply=True, timeout=2.0)
-    assert time.monotonic() - before < 2.0
+    steer(worker.app, [NODE], take=[added], leave=[])
     worker.send("there", queue=added)
     wait_for(lambda: "there" in worker.notes())
-    assert control.cancel_consumer(added, destination=[NODE], reply=True, timeout=2.0)
+    steer(worker.app, [NODE], take=[], leave=[added])
+    worker.send("last")
+    wait_for(lambda: "last" in worker.notes())
     worker.send("nobody", queue=added)
     time.sleep(0.5)
     assert "nobody" not in worker.notes()
+
+
+def test_of_many_queues_the_last_one_is_taken_from_at_once(worker: Worker) -> None:
+    """Told of one after the other, a worker waits a second for hints in the first alone."""
+    many = [f"farm.v1.normal.root{n:02}" for n in range(12)]
+    steer(worker.app, [NODE], take=[], leave=[QUEUE])
+    time.sleep(1.5)  # it asks the broker for nothing now
+    worker.send("late", queue=many[-1])
+    begun = time.monotonic()
+    steer(worker.app, [NODE], take=many, leave=[])
+    wait_for(lambda: "late" in worker.notes())
+    took_s = time.monotonic() - begun
+    steer(worker.app, [NODE], take=[QUEUE], leave=many)
+    assert quiet_s(took_s) < 0.5
 
 
 def test_events_arrive_as_a_monitor_asks_for_them(worker: Worker) -> None:

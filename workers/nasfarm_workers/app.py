@@ -27,6 +27,7 @@ from nasfarm import config, reconcile
 from nasfarm import log as log_setup
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
+from nasfarm.broker.steering import be_steered
 from nasfarm.broker.told import tell_progress
 from nasfarm.core.leases import REDUCE
 from nasfarm.core.tallies import of_lost
@@ -124,6 +125,7 @@ def create_app(settings: config.Settings, run: SlotRun) -> Celery:
         """Celery must not replace the log handlers."""
 
     tasks.register(app, worker, lost)
+    be_steered()
     return app
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import nasfarm
 from nasfarm import config
-from nasfarm.broker import steering
 from nasfarm.broker.celery_app import create_celery
 from nasfarm.broker.client import Broker
+from nasfarm.broker.steering import steer
 from nasfarm.core.items import HOME_ROOT
 from nasfarm.core.lease_rules import Cause
 from nasfarm.core.nodes import Hold, NodeReport, Slot, sentence
@@ -103,6 +103,8 @@ class Chores:
             self.return_earlier()
             self.return_reaped()
             slots = self.slots()
+            if not self.held:  # before the queues are taken: a hint that comes first would be left
+                self.orders.give(())
             self.steer(slots)
         finally:
             # After the queues were left: a worker that has handed back would take the next hint.
@@ -166,8 +168,7 @@ class Chores:
         workers = [f"{slot_name(slot.number)}@{self.settings.node}" for slot in slots]
         gone = {*self.steered[0], *self.roots, *self.away} - {*taken}
         app = create_celery(self.broker.url, patient=False)  # the next pulse tries again
-        steering.leave(app, workers, queue_names(gone))
-        steering.consume(app, workers, queue_names(taken))
+        steer(app, workers, take=queue_names(taken), leave=queue_names(gone))
         self.steered = (taken, ready)
 
     def report(self, slots: tuple[Slot, ...], *, now: bool) -> None:
