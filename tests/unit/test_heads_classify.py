@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nasfarm.core.findings import Finding, Seen
+from nasfarm.core.recipes import HEADS
 from nasfarm.errors import RejectError
 from nasfarm_workers.heads.registry import head_named
 
@@ -18,6 +19,11 @@ VECTORS = np.array([[3, 4, 0], [0, 0, 0.5]], np.float32)
 def classified(**params: float) -> list[list[tuple[str, float]]]:
     found = head_named("classify")([SCORES, VECTORS], [WHOLE, WHOLE], {}, params, LABELS)
     return [[(one.label, round(one.score, 3)) for one in row] for row in found]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_that_a_recipe_may_name_is_there(name: str) -> None:
+    assert callable(head_named(name))
 
 
 def test_the_likeliest_come_first_and_equal_ones_in_the_models_order() -> None:

@@ -18,6 +18,9 @@ ParamValue = float | int | str | bool
 FOUND = "found"
 """The `reduce` of a recipe that does not say one: how often each label was found."""
 
+HEADS = ("classify", "ctc", "db", "embed", "nanodet", "turned")
+"""What may read a model's outputs: the heads that workers have."""
+
 Point = tuple[float, float]
 """x and y of a place in the picture, 0..1 from its left and top."""
 Shapes = Mapping[str, tuple[Point, ...]]

@@ -35,6 +35,12 @@ params:
     "lines": "lines:\n  kerb: [[0.0, 0.7], [1.0, 0.7]]\n",
 }
 _NAMING = {
+    "head": """\
+help: Numbers by which pictures of the street can be compared.
+stages:
+  - {name: embed, model: efficientnet-lite0, of: image, head: embed}
+map: embed
+""",
     "labels": """\
 help: Cars and trucks in the street.
 like: vehicle-detect

@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 
 from nasfarm.core import wire
 from nasfarm.core.models import ModelRef
-from nasfarm.core.recipes import FOUND, MOTION, NO_GATE, WHOLE_IMAGE, Param, Recipe, Stage
+from nasfarm.core.recipes import (
+    FOUND,
+    HEADS,
+    MOTION,
+    NO_GATE,
+    WHOLE_IMAGE,
+    Param,
+    Recipe,
+    Stage,
+)
 from nasfarm.errors import RejectError
 from nasfarm.recipe_specs.examples import showing
 from nasfarm.recipe_specs.params import LABELS, as_text, checked_param
@@ -75,6 +84,8 @@ def recipe_from(written: Mapping[str, Any], name: str, place: str, known: Known 
     with showing("stages"):
         stages = _each(Stage, full, "stages", place, {"of": WHOLE_IMAGE})
         _check_stages(stages, place)
+    with showing("head"):
+        _check_heads(stages, place)
     with showing("params"):
         params = _each(Param, {"params": _joined(full["params"])}, "params", place, {})
         params = (*_checked_params(params, place), *EVERY)
@@ -205,6 +216,13 @@ def _check_stages(stages: tuple[Stage, ...], place: str) -> None:
         if ModelRef.parse(stage.model) is None:
             raise refused(inner, "model", stage.model, "NAME, NAME@VERSION or NAME/VARIANT")
         earlier.append(stage.name)
+
+
+def _check_heads(stages: tuple[Stage, ...], place: str) -> None:
+    for stage in stages:
+        if stage.head and stage.head not in HEADS:
+            wanted = f"one of {', '.join(HEADS)}, or no head"
+            raise refused(f"{place}: stage '{stage.name}'", "head", stage.head, wanted)
 
 
 def _checked_params(params: tuple[Param, ...], place: str) -> tuple[Param, ...]:
