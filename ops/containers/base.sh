@@ -30,12 +30,26 @@ from_debian() {
   rm -rf "$root"
 }
 
+# podman asks for more open files than a machine may allow that is a container itself; runc says so.
+within_limits() {
+  local settings=/etc/containers/containers.conf said
+  said=$("$engine" run --rm --network none "$image" true 2>&1) && return
+  if [[ $said != *rlimit* || -e $settings ]]; then
+    say "containers do not run: $said"
+    return 1
+  fi
+  say "containers may open as many files as this shell, from now on: $settings"
+  printf '[containers]\ndefault_ulimits = ["nofile=%s:%s", "nproc=%s:%s"]\n' \
+    "$(ulimit -Sn)" "$(ulimit -Hn)" 4096 4096 >"$settings"
+}
+
 command -v podman >/dev/null || command -v docker >/dev/null || install_engine
 engine=$(command -v podman || command -v docker)
 
 if ! "$engine" image inspect "$image" >/dev/null 2>&1; then
   timeout 120 "$engine" pull -q "$image" >&2 || from_debian
 fi
+within_limits
 if "$engine" run --rm --network none "$image" sh -c 'command -v make' >/dev/null; then
   "$engine" tag "$image" "$ready" >&2
 else
