@@ -152,6 +152,10 @@ def test_a_second_worker_container_with_its_photos_elsewhere_shares_the_work(
             done = "".join(path.read_text() for path in logs.glob("slot*.jsonl"))
             assert f'"{job}"' in done, f"{box.settings['NASFARM_NODE']} took no part"
     assert [name for name in second.left() if not name.startswith(first.name)] == []
+    # Podman 4.3 knows no names for some 10 s after a container has left a network.
+    asked = ("timeout", 1, "getent", "hosts", "broker")
+    gone_s = wait_until(lambda: all(first.inside("agent", *asked).code == 0 for _ in range(5)), 60)
+    print(f"the broker had no name for {gone_s:.1f} s")
 
 
 def test_a_broker_container_that_is_recreated_loses_nothing(first: Box) -> None:
@@ -261,7 +265,7 @@ def test_the_image_holds_no_compiler_and_none_of_this_machine() -> None:
     ran = podman("run", "--rm", "--entrypoint", "sh", IMAGE, "-c", f"{words} 2>/dev/null; true")
     assert ran == ""
     ours, bases = (
-        set(json.loads(podman("image", "inspect", "--format", "{{json .Config.Env}}", name)))
+        set(json.loads(podman("image", "inspect", "--format", "{{json .Config.Env}}", name)) or ())
         for name in (IMAGE, BASE)
     )
     names = {variable.partition("=")[0] for variable in ours - bases}
