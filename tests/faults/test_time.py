@@ -76,7 +76,8 @@ def boxes(tmp_path: Path, cached_models: None) -> Iterator[tuple[Box, Box, Box]]
             made.append(Box(tmp_path / name, settings, shared=tmp_path / "home"))
         right, ahead, behind = made
         try:
-            right.ok("init")
+            for box in made:  # a box joins a home so: it notes which folder that is
+                box.ok("init")
             ahead.up()
             behind.up()
             yield right, ahead, behind
