@@ -25,7 +25,6 @@ from books import (
 from farmyard import CORES, Farmyard, kill9, wait_until
 from needs import needs
 from ownbroker import own_broker
-from slowness import quiet_s
 
 LEASE_S = 300
 """A chunk that had to wait for its lease to run out would fail every test here."""
@@ -98,7 +97,7 @@ def test_a_paused_node_hands_back_a_long_chunk_at_once_and_works_again_when_told
     after = seconds_after(hold["since_s"], records(farm, "handed_back"))
     print(f"handed back after {[round(each, 2) for each in after]} s")
     assert len(after) == len(workers(farm))
-    assert quiet_s(max(after)) < AT_ONCE_S
+    assert max(after) < AT_ONCE_S
     done, begun = chunks_done(farm, job_id), executions(farm, job_id=job_id).total()
     time.sleep(6)  # longer than the reconciler's pause: it hints, and nobody takes
     assert chunks_done(farm, job_id) == done
@@ -106,10 +105,10 @@ def test_a_paused_node_hands_back_a_long_chunk_at_once_and_works_again_when_told
     check_it_says_so(farm, job_id)
     told_s = time.time()
     farm.ok("resume")
-    wait_until(lambda: executions(farm, job_id=job_id).total() > begun, 20, "idle")
+    wait_until(lambda: executions(farm, job_id=job_id).total() > begun, SOON_S + 1, "idle")
     first = seconds_after(told_s, records(farm, "chunk_begun"))[begun]
     print(f"at work again {first:.2f} s after the command began")
-    assert quiet_s(first) < SOON_S
+    assert first < SOON_S
     assert finish(farm, job_id, 60, 120) == NOTHING_WRONG
     assert {record["attempt"] for record in records(farm, "chunk_begun")} == {1}
     assert "takes no work" not in farm.ok("nodes").out
@@ -191,7 +190,7 @@ def test_what_a_paused_node_hands_back_another_one_does(
         assert held_back
         assert "1 slot on 1 node" not in right.ok("status").out  # both are there, one works
         assert finish(right, job_id, 60, 180) == NOTHING_WRONG
-        assert quiet_s(max(seconds_after(since_s, records(left, "chunk_begun")))) < AT_ONCE_S
+        assert max(seconds_after(since_s, records(left, "chunk_begun"))) < AT_ONCE_S
         taken = records(right, "chunk_begun")
         [again] = [record for record in taken if record["chunk"] == held_back[0]]
         print(f"taken over {seconds_after(since_s, [again])[0]:.1f} s after the pause")

@@ -17,7 +17,6 @@ import pytest
 
 from farmyard import Farmyard, wait_until
 from pictures import picture, pictures
-from slowness import quiet_s
 from webserver import HTML, token
 
 
@@ -64,7 +63,7 @@ def test_it_starts_without_a_farm_and_ends_within_a_second(
             begun = time.monotonic()
             process.send_signal(number)
             assert process.wait(5) == 0
-            assert quiet_s(time.monotonic() - begun) < 1
+            assert time.monotonic() - begun < 1.5  # a second, and a busy machine
         assert process.stderr is not None
         assert f"The status page is at {url}/" in process.stderr.read().decode()
     lines = (yard.state / "logs" / "serve.jsonl").read_text().splitlines()

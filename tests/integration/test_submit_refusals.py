@@ -21,7 +21,6 @@ from farmyard import Farmyard
 from nasfarm.broker import embedded
 from needs import needs, needs_root
 from pictures import picture, pictures, socket_at
-from slowness import quiet_s
 
 
 def jobs(yard: Farmyard) -> set[str]:
@@ -167,7 +166,7 @@ def test_a_farm_that_was_never_up_refuses_with_75_and_says_what_to_start(
     before = tree(farm_home)
     begun = time.monotonic()
     stopped = farm_home.run("submit", photos, "--recipe", "detect", "--wait", "--json")
-    assert quiet_s(time.monotonic() - begun) < 10
+    assert time.monotonic() - begun < 10
     assert (stopped.code, stopped.out) == (75, "")
     assert "farm up" in stopped.err
     assert tree(farm_home) == before

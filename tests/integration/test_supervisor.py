@@ -16,7 +16,6 @@ import pytest
 
 from nasfarm.nodes.process import LOG_BYTES, die_with_parent, spawn, stop
 from nasfarm.nodes.supervisor import Child, Exit, Supervisor
-from slowness import quiet_s
 
 SLEEPER = "import time; print('awake', flush=True); time.sleep(60)"
 DEAF = (
@@ -104,7 +103,7 @@ def test_a_killed_child_is_back_within_two_seconds(
         before = time.monotonic()
         os.kill(watched.pid("one"), signal.SIGKILL)
         wait_for(awake(log, life + 1))
-        assert quiet_s(time.monotonic() - before) < 2.0
+        assert time.monotonic() - before < 2.0
 
 
 def test_a_child_that_keeps_dying_is_reported_with_status_last_lines_and_next_try(
@@ -191,9 +190,7 @@ def test_a_child_that_ignores_sigterm_is_killed(
     pid = watched.pid("deaf")
     before = time.monotonic()
     watched.stop(times=stops)
-    took_s = time.monotonic() - before
-    assert least_s <= took_s
-    assert quiet_s(took_s) < most_s
+    assert least_s <= time.monotonic() - before < most_s
     assert is_gone(pid)
 
 

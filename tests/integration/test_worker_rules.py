@@ -29,7 +29,6 @@ from nasfarm_workers.chores import Chores
 from nasfarm_workers.orders import Orders
 from nasfarm_workers.progress import progress
 from nasfarm_workers.slots import aside_file
-from slowness import quiet_s
 
 QUEUE = "farm.v1.normal.home"
 
@@ -144,7 +143,7 @@ def test_a_pause_is_heard_at_once_while_the_broker_is_away(idle: Idle, tmp_path:
         begun = time.monotonic()
         with pytest.raises(BrokerError):
             chores.pulse()
-        assert quiet_s(time.monotonic() - begun) < 1
+        assert time.monotonic() - begun < 1
         assert orders.hand_back()
     finally:
         release(farm.settings.home, "nas")
@@ -160,7 +159,7 @@ def test_a_second_box_of_the_same_name_is_refused_and_told_what_to_do(idle: Idle
         assert refused.code == 2
         assert "`node: NAME`" in refused.err
         assert str(idle.yard.state / "node.yml") in refused.err
-        assert quiet_s(time.monotonic() - begun) < 15
+        assert time.monotonic() - begun < 15
     presence.leave("nas")
 
 

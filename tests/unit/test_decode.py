@@ -21,7 +21,6 @@ from nasfarm.core.lines import Fault
 from nasfarm_workers.formats import exif_of_jpeg
 from nasfarm_workers.pixels import Blob, Picture
 from nasfarm_workers.runtime.decode import decode
-from slowness import quiet_s
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 30), (30, 30, 220), (255, 255, 255)
 DATA = Path(__file__).parents[1] / "data" / "heic"
@@ -291,7 +290,7 @@ def png_of(width: int, height: int) -> bytes:
 def test_a_bomb_is_refused_by_its_header() -> None:
     started = time.perf_counter()
     found = fault(png_of(60_000, 60_000), "photos:bomb.png")
-    assert quiet_s(time.perf_counter() - started) < 0.5
+    assert time.perf_counter() - started < 0.5
     assert found.code == "too_large"
     assert "200 megapixels" in found.message
 
